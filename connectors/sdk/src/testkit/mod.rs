@@ -1,0 +1,1 @@
+//! Parts that the fakes of all connectors share.

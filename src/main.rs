@@ -1,0 +1,2 @@
+//! portald: the daemon and its command line.
+fn main() {}
