@@ -1,1 +1,7 @@
-//! portald.
+//! portald: joins a supplier to the sales channels of its merchants.
+
+pub mod outbox;
+pub mod plan;
+pub mod policy;
+pub mod record;
+pub mod store;

@@ -1,0 +1,168 @@
+//! A write owed to a channel: its derived key, its state, its next attempt. Pure.
+//!
+//! Entries live in the record of their order ([`crate::record::Record::writes`]), so the state that justifies a
+//! write and the write itself are one commit. Writes of one order go one at a time, in their order.
+
+use std::time::Duration;
+
+use sdk::{LineQuantity, RemoteId, Timestamp, TrackingSet, skip_false, skip_zero};
+use serde::{Deserialize, Serialize};
+
+/// One write.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Write {
+    /// `{channel order}/{parcel or split}/{kind}/{revision}`: derived, never generated, never reused.
+    pub key: String,
+    /// What it does.
+    pub kind: WriteKind,
+    /// The supplier order's number.
+    pub order: u32,
+    /// The parcel's number within the order; 0 for a split.
+    #[serde(default, skip_serializing_if = "skip_zero")]
+    pub parcel: u32,
+    /// 1, 2, … per parcel and kind.
+    pub revision: u32,
+    /// Lines in the channel's units (create, split).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<LineQuantity>,
+    /// Tracking to tell (create, track).
+    #[serde(default)]
+    pub tracking: TrackingSet,
+    /// When the parcel left.
+    pub shipped_at: Timestamp,
+    /// Whether the channel should tell the customer.
+    #[serde(default, skip_serializing_if = "skip_false")]
+    pub notify: bool,
+    /// The remote fulfillment that it is about (track, void).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<RemoteId>,
+    /// Where it stands.
+    pub state: WriteState,
+    /// Attempts begun.
+    #[serde(default, skip_serializing_if = "skip_zero")]
+    pub attempts: u32,
+    /// No attempt before this.
+    pub next_at: Timestamp,
+    /// When it was planned.
+    pub planned_at: Timestamp,
+    /// The last failure, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Remote fulfillments that were there before the first attempt: never adopted as ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen_before: Vec<RemoteId>,
+    /// Remote fulfillments that this write made (or that were adopted), with their lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made: Vec<Made>,
+}
+
+/// A remote fulfillment that a write made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// The channel's id.
+    pub id: RemoteId,
+    /// Its lines.
+    pub lines: Vec<LineQuantity>,
+}
+
+/// What a write does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WriteKind {
+    /// Tells a parcel.
+    Create,
+    /// Corrects a told parcel's tracking.
+    Track,
+    /// Takes a told parcel back.
+    Void,
+    /// Shows a split on the channel.
+    Split,
+}
+
+impl WriteKind {
+    /// As keys write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Track => "track",
+            Self::Void => "void",
+            Self::Split => "split",
+        }
+    }
+}
+
+/// Where a write stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WriteState {
+    /// To be sent (again) from `next_at` on; nothing of it is under way.
+    Pending,
+    /// Stored before the request leaves. Found after a crash it means: indeterminate.
+    Attempting {
+        /// When it left.
+        since: Timestamp,
+    },
+    /// It may have been applied: look first, no sooner than `next_at`.
+    Indeterminate {
+        /// When the attempt left.
+        since: Timestamp,
+    },
+    /// Confirmed by the channel.
+    Done {
+        /// When.
+        at: Timestamp,
+    },
+    /// Refused for good: a person decides.
+    Parked {
+        /// When.
+        at: Timestamp,
+    },
+    /// Not wanted any more before it was sent.
+    Dropped {
+        /// When.
+        at: Timestamp,
+    },
+    /// Planned in shadow: can never be sent.
+    Shadow,
+}
+
+impl WriteState {
+    /// Whether the daemon still has to do something about it.
+    pub fn is_owed(&self) -> bool {
+        matches!(self, Self::Pending | Self::Attempting { .. } | Self::Indeterminate { .. })
+    }
+
+    /// Whether it may have reached the channel though that is not confirmed.
+    pub fn is_uncertain(&self) -> bool {
+        matches!(self, Self::Attempting { .. } | Self::Indeterminate { .. })
+    }
+}
+
+/// The write that goes next: the first of the order's writes still owed.
+pub fn next(writes: &[Write]) -> Option<&Write> {
+    writes.iter().find(|write| write.state.is_owed())
+}
+
+/// When the next write of the order is due.
+pub fn next_due(writes: &[Write]) -> Option<Timestamp> {
+    next(writes).map(|write| write.next_at)
+}
+
+/// The wait before attempt `attempts + 1`: doubling from two seconds, up to `cap`, with `jitter` in `0.0..1.0`
+/// taking off at most a quarter. Without end: what passes is tried until it passes.
+pub fn backoff(attempts: u32, cap: Duration, jitter: f64) -> Duration {
+    use backoff::{ExponentialBackoffBuilder, backoff::Backoff};
+    // `backoff` only calculates here: its own jitter cannot be seeded and its elapsed time reads the wall clock.
+    let mut schedule = ExponentialBackoffBuilder::new()
+        .with_initial_interval(Duration::from_secs(2))
+        .with_multiplier(2.0)
+        .with_randomization_factor(0.0)
+        .with_max_interval(cap.max(Duration::from_secs(2)))
+        .with_max_elapsed_time(None)
+        .build();
+    let mut wait = cap;
+    for _ in 0..attempts.clamp(1, 32) {
+        wait = schedule.next_backoff().unwrap_or(cap);
+    }
+    wait.min(cap).mul_f64(1.0 - 0.25 * jitter.clamp(0.0, 1.0))
+}

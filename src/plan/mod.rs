@@ -1,0 +1,3 @@
+//! The core: every decision, as pure functions. No I/O, no clock, no randomness, no async.
+
+pub mod routing;

@@ -1,0 +1,177 @@
+//! Where records are kept: questions, and ONE write, [`Store::commit`]: atomic, durable, compare-and-set.
+//!
+//! Two stores stand behind it: `store::sled` (the one that ships) and `store::memory` (tests and the simulation).
+//! Both pass the same suite (`tests/store.rs`).
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use sdk::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Event, Record, RecordId};
+
+/// What the tasks ask and write.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// One record.
+    async fn record(&self, id: &RecordId) -> Result<Option<Record>, StoreError>;
+
+    /// Many records at once, in the order asked.
+    async fn records(&self, ids: Vec<RecordId>) -> Result<Vec<Option<Record>>, StoreError>;
+
+    /// Records by id order, a page at a time.
+    async fn list(&self, query: Query) -> Result<Page, StoreError>;
+
+    /// Events moved out of a record's head, oldest first.
+    async fn old_events(&self, id: &RecordId) -> Result<Vec<Event>, StoreError>;
+
+    /// Every active record with when it next wants attention: what the daemon starts from.
+    async fn agenda(&self) -> Result<Vec<(RecordId, Option<Timestamp>)>, StoreError>;
+
+    /// The state of every channel ever connected, by (merchant, channel).
+    async fn channels(&self) -> Result<BTreeMap<(String, String), ChannelState>, StoreError>;
+
+    /// One channel's state.
+    async fn channel(&self, merchant: &str, channel: &str) -> Result<Option<ChannelState>, StoreError>;
+
+    /// What was set aside, of one merchant or of all.
+    async fn set_aside(&self, merchant: Option<&str>) -> Result<Vec<Aside>, StoreError>;
+
+    /// A channel's rotated credentials.
+    async fn tokens(&self, merchant: &str, channel: &str) -> Result<Option<String>, StoreError>;
+
+    /// Writes all of it or nothing, durably, if every expected version holds. Answers once it is on disk.
+    async fn commit(&self, changes: Changes) -> Result<(), StoreError>;
+}
+
+/// One atomic write.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Records to write. Each one's `version` is the one that it was read with (0: must not exist); it is stored
+    /// with the next higher one.
+    pub records: Vec<Record>,
+    /// Channel states to write, likewise by version.
+    pub channels: Vec<(String, String, ChannelState)>,
+    /// To be set aside (replaces an entry of the same merchant, channel and id).
+    pub set_aside: Vec<Aside>,
+    /// No longer set aside: (merchant, channel, id).
+    pub cleared: Vec<(String, String, String)>,
+    /// Events that left a record's head: appended to its parts after those already there.
+    pub old_events: Vec<(RecordId, Vec<Event>)>,
+    /// Rotated credentials: (merchant, channel, value).
+    pub tokens: Vec<(String, String, String)>,
+}
+
+impl Changes {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+            && self.channels.is_empty()
+            && self.set_aside.is_empty()
+            && self.cleared.is_empty()
+            && self.old_events.is_empty()
+            && self.tokens.is_empty()
+    }
+}
+
+/// A question for a list of records.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// Only this merchant's.
+    pub merchant: Option<String>,
+    /// Only this channel's (with `merchant`).
+    pub channel: Option<String>,
+    /// Only active ones ([`Record::is_active`]): answered from the index.
+    pub active: bool,
+    /// Text that the stored record must contain somewhere, without case: a cheap first sieve, the caller checks the field.
+    pub text: Option<String>,
+    /// After this id.
+    pub after: Option<RecordId>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The records.
+    pub records: Vec<Record>,
+    /// Ask again after this id for more.
+    pub next: Option<RecordId>,
+}
+
+/// What the daemon knows of a channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelState {
+    /// Counts commits; 0 is "not stored yet".
+    pub version: u64,
+    /// The remote account that this channel is bound to.
+    pub account: String,
+    /// First contact, by our clock: the cut-over where the file names none.
+    pub first_contact: Option<Timestamp>,
+    /// Every change up to here is stored, by the channel's clock.
+    #[serde(default)]
+    pub cursor: Option<Timestamp>,
+    /// The last sweep that went to its end.
+    #[serde(default)]
+    pub swept_at: Option<Timestamp>,
+    /// The last moment that the merchant was seen in shadow.
+    #[serde(default)]
+    pub shadow_at: Option<Timestamp>,
+    /// An operator paused it.
+    #[serde(default)]
+    pub paused: bool,
+    /// Credentials refused: since when and why.
+    #[serde(default)]
+    pub suspended: Option<(Timestamp, String)>,
+}
+
+/// A record that could not be read or that contradicts what is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aside {
+    /// Merchant id.
+    pub merchant: String,
+    /// Channel id.
+    pub channel: String,
+    /// The order's remote id, or the place it came from.
+    pub id: String,
+    /// Why.
+    pub reason: String,
+    /// The payload as it came, cut to a bounded length.
+    pub raw: String,
+    /// First seen.
+    pub at: Timestamp,
+    /// How often it was seen so.
+    pub seen: u32,
+}
+
+/// Why the store did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else wrote this record or channel first: read again and decide again.
+    #[error("{0} was changed meanwhile")]
+    Conflict(String),
+    /// A stored value cannot be read; names its key.
+    #[error("the stored value at {key} cannot be read: {why}")]
+    Corrupt {
+        /// Its key.
+        key: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A value past the store's bound; names its key and size in bytes.
+    #[error("the value at {key} is too large ({bytes} bytes)")]
+    TooLarge {
+        /// Its key.
+        key: String,
+        /// Its size.
+        bytes: usize,
+    },
+    /// Another process has the store open.
+    #[error("the store at {0} is in use by another portald")]
+    InUse(String),
+    /// The store is broken or gone: the process must end and be restarted.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
