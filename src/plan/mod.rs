@@ -1,3 +1,4 @@
 //! The core: every decision, as pure functions. No I/O, no clock, no randomness, no async.
 
+pub mod command;
 pub mod routing;
