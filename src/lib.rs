@@ -1,5 +1,6 @@
 //! portald: joins a supplier to the sales channels of its merchants.
 
+pub mod agenda;
 pub mod board;
 pub mod control;
 pub mod ledger;

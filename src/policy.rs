@@ -53,3 +53,53 @@ pub struct Fields {
     /// What a unit costs the merchant.
     pub unit_cost: bool,
 }
+
+impl Policy {
+    /// For a merchant that the files no longer name: what is decided stays, the supplier can go on recording
+    /// facts, nothing new is routed and nothing is sent.
+    pub fn suspended(merchant: &str, channel: &str) -> Self {
+        Self {
+            merchant: merchant.to_owned(),
+            channel: channel.to_owned(),
+            shadow: false,
+            since: Timestamp::MAX_UTC,
+            catalogue: Catalogue::default(),
+            settle: Duration::ZERO,
+            require_paid: true,
+            accept_authorized: false,
+            fields: Fields::default(),
+            cancel_at_once: true,
+            capabilities: Capabilities::default(),
+            mirror_splits: false,
+            read_back: Duration::from_secs(60),
+            retry_cap: Duration::from_secs(3600),
+            warehouses: Vec::new(),
+        }
+    }
+}
+
+/// The rules of all configured channels, and the supplier's zone.
+#[derive(Clone, Debug)]
+pub struct Policies {
+    /// The supplier's time zone.
+    pub zone: chrono_tz::Tz,
+    /// By (merchant, channel).
+    pub channels: std::collections::BTreeMap<(String, String), std::sync::Arc<Policy>>,
+}
+
+impl Default for Policies {
+    fn default() -> Self {
+        Self { zone: chrono_tz::Tz::UTC, channels: std::collections::BTreeMap::new() }
+    }
+}
+
+impl Policies {
+    /// One channel's rules; the suspended ones where the files no longer name it.
+    pub fn get(&self, merchant: &str, channel: &str) -> std::sync::Arc<Policy> {
+        let key = (merchant.to_owned(), channel.to_owned());
+        self.channels
+            .get(&key)
+            .cloned()
+            .unwrap_or_else(|| std::sync::Arc::new(Policy::suspended(merchant, channel)))
+    }
+}
