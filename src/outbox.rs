@@ -132,6 +132,11 @@ impl WriteState {
         matches!(self, Self::Pending | Self::Attempting { .. } | Self::Indeterminate { .. })
     }
 
+    /// Whether a person must decide about it.
+    pub fn is_parked(&self) -> bool {
+        matches!(self, Self::Parked { .. })
+    }
+
     /// Whether it may have reached the channel though that is not confirmed.
     pub fn is_uncertain(&self) -> bool {
         matches!(self, Self::Attempting { .. } | Self::Indeterminate { .. })

@@ -620,14 +620,15 @@ impl Record {
         }
     }
 
-    /// Whether anything here can still change by itself or by the supplier's work: the sweep asks for these.
+    /// Whether anything here can still change by itself, by the supplier's work or by a person's decision on a parked
+    /// write: the sweep asks for these.
     pub fn is_active(&self) -> bool {
         self.lines.iter().any(|line| line.held > 0)
             || self
                 .orders
                 .iter()
                 .any(|order| !matches!(self.status(order), Status::Shipped | Status::Cancelled))
-            || self.writes.iter().any(|write| write.state.is_owed())
+            || self.writes.iter().any(|write| write.state.is_owed() || write.state.is_parked())
     }
 
     /// Channel units of a line that are wholly shipped: the minimum over its parts, over all splits.

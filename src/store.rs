@@ -3,6 +3,9 @@
 //! Two stores stand behind it: `store::sled` (the one that ships) and `store::memory` (tests and the simulation).
 //! Both pass the same suite (`tests/store.rs`).
 
+pub mod memory;
+pub mod sled;
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;

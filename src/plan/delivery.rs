@@ -1,7 +1,8 @@
 //! One write's way to the channel: what to do next, and what its result means.
 
 use sdk::{
-    Error, FulfillmentRequest, Pushed, RemoteFulfillment, RemoteId, SplitMirror, Timestamp, TrackingUpdate,
+    Error, FulfillmentRequest, LineQuantity, Pushed, RemoteFulfillment, RemoteId, SplitMirror, Timestamp,
+    TrackingSet, TrackingUpdate,
 };
 
 use crate::{policy::Policy, record::Record};
@@ -46,6 +47,21 @@ pub enum Outcome {
     Done,
     /// It failed; the kind says what next.
     Failed(Error),
+}
+
+/// Whether a remote fulfillment may be what a write with this tracking and these lines made: the same number, and no
+/// line beyond the write's; without a number on both sides, exactly the lines.
+pub fn alike(tracking: &TrackingSet, lines: &[LineQuantity], remote: &RemoteFulfillment) -> bool {
+    let told = remote.tracking.first().and_then(|tracking| tracking.number.as_deref());
+    if tracking.number.as_deref() != told {
+        return false;
+    }
+    let units = |lines: &[LineQuantity], id: &RemoteId| -> u64 {
+        lines.iter().filter(|line| line.line == *id).map(|line| u64::from(line.quantity)).sum()
+    };
+    let within = remote.lines.iter().all(|line| units(&remote.lines, &line.line) <= units(lines, &line.line));
+    let whole = lines.iter().all(|line| units(&remote.lines, &line.line) == units(lines, &line.line));
+    !remote.lines.is_empty() && within && (told.is_some() || whole)
 }
 
 /// What the order's next write wants at `now`, if anything is due and may be sent.

@@ -1,12 +1,30 @@
 //! The core: every decision, as pure functions. No I/O, no clock, no randomness, no async.
+//!
+//! A record changes by four inputs: what the channel shows ([`import`], [`absorb`]), a command of the supplier
+//! ([`command::apply`]), a write's result ([`delivery`]), and time passing. After each, [`reconcile`] brings the
+//! record to rest: it is level-triggered (it looks at what is, not at what happened) and a fixpoint.
+//!
+//! [`routing`] whose line is it · [`intake`] the channel's picture against our quantities · [`release`] the gates ·
+//! [`units`] moving units between terms · [`orders`] ack, hold, release, edit, reimport · [`splits`] split, merge ·
+//! [`shipping`] ship, track, void · [`mirror`] hop 1, and the writes of hop 2 · [`delivery`] one write's way.
 
 pub mod command;
 pub mod delivery;
+pub mod intake;
+pub mod mirror;
+pub mod orders;
+pub mod release;
 pub mod routing;
+pub mod shipping;
+pub mod splits;
+pub mod units;
 
 use sdk::{Order, Timestamp};
 
-use crate::{policy::Policy, record::Record};
+use crate::{
+    policy::Policy,
+    record::{Account, Level, Record, RecordId, SCHEMA},
+};
 
 /// What a look at the channel's order did to its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,20 +38,73 @@ pub enum Absorbed {
 }
 
 /// The record of an order seen for the first time, routed and reconciled.
-pub fn import(seen: Order, policy: &Policy, now: Timestamp) -> Record {
-    let _ = (policy, now);
-    unreachable!("{}", seen.id)
+pub fn import(mut seen: Order, policy: &Policy, now: Timestamp) -> Record {
+    intake::strip(&mut seen, policy.fields);
+    let excluded = (seen.placed_at < policy.since).then(|| {
+        let cut_over = policy.since.format("%Y-%m-%dT%H:%M:%SZ");
+        format!("placed {} before the cut-over {cut_over}", seen.placed_at.format("%Y-%m-%dT%H:%M:%SZ"))
+    });
+    let mut record = Record {
+        schema: SCHEMA,
+        id: RecordId::new(&policy.merchant, &policy.channel, &seen.id),
+        version: 0,
+        merchant: policy.merchant.clone(),
+        channel: policy.channel.clone(),
+        imported_at: now,
+        shadow: policy.shadow,
+        seen,
+        lines: Vec::new(),
+        excluded,
+        gates: Vec::new(),
+        overrides: Vec::new(),
+        wake_at: None,
+        orders: Vec::new(),
+        shipments: Vec::new(),
+        account: Account::default(),
+        writes: Vec::new(),
+        alerts: Vec::new(),
+        commands: std::collections::BTreeMap::new(),
+        timeline: Vec::new(),
+        timeline_moved: 0,
+        last_order: 0,
+        last_line: 0,
+    };
+    record.note(now, "order.imported", None, Level::Info, "first seen on the channel");
+    if let Some(why) = record.excluded.clone() {
+        record.note(now, "order.excluded", None, Level::Info, why);
+    }
+    intake::take_in(&mut record, policy, now);
+    reconcile(&mut record, policy, now);
+    record
 }
 
 /// Takes in what the channel shows now.
-pub fn absorb(record: &mut Record, seen: Order, policy: &Policy, now: Timestamp) -> Absorbed {
-    let _ = (record, seen, policy, now);
-    Absorbed::Unchanged
+pub fn absorb(record: &mut Record, mut seen: Order, policy: &Policy, now: Timestamp) -> Absorbed {
+    intake::strip(&mut seen, policy.fields);
+    if record.seen == seen {
+        return Absorbed::Unchanged;
+    }
+    // A page that was read before a newer one was stored (a slow pull beside a sweep) must not undo it.
+    if let (Some(known), Some(told)) = (record.seen.updated_at, seen.updated_at)
+        && told < known
+    {
+        return Absorbed::Unchanged;
+    }
+    if !policy.capabilities.sees_edits {
+        return Absorbed::Conflict(intake::difference(&record.seen, &seen));
+    }
+    intake::note_changes(record, &seen, now);
+    record.seen = seen;
+    intake::take_in(record, policy, now);
+    reconcile(record, policy, now);
+    Absorbed::Changed
 }
 
 /// Brings the record to rest at `now`: gates, hop 1, the writes owed. A fixpoint: again changes nothing.
 /// Answers whether something changed.
 pub fn reconcile(record: &mut Record, policy: &Policy, now: Timestamp) -> bool {
-    let _ = (record, policy, now);
-    false
+    let released = release::apply(record, policy, now);
+    let mirrored = mirror::apply(record, policy, now);
+    debug_assert_eq!(record.check(), Ok(()), "{}", record.id);
+    released || mirrored
 }

@@ -1,0 +1,1 @@
+//! The daemon's HTTP API: the supplier's side of every order.

@@ -1,0 +1,1 @@
+//! The configuration: `portald.toml` and one file a merchant, typed and checked.

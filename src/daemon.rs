@@ -1,0 +1,1 @@
+//! Builds everything, runs it, reloads it, drains it.

@@ -1,0 +1,1 @@
+//! Runs a stream when it is due: one activation at a time, a bounded number in all.

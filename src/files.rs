@@ -1,0 +1,1 @@
+//! The one place that touches a folder channel's files.

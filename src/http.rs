@@ -1,0 +1,1 @@
+//! The one HTTP transport: reqwest behind the connectors' [`sdk::Http`].

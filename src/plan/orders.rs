@@ -1,0 +1,1 @@
+//! Ack, hold, release, edit, reimport.

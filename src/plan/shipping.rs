@@ -1,0 +1,1 @@
+//! Parcels: ship, track, void.

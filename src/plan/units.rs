@@ -1,0 +1,193 @@
+//! Moving units between the terms of promise 5, in the account's line and in the supplier orders at once.
+//!
+//! All amounts are whole channel units. A kit's unit is `per_unit` of each of its parts, wherever splits have put
+//! them; units are taken from the last split first.
+
+use sdk::RemoteId;
+
+use crate::record::{Owner, Part, Record, SupplierLine, SupplierOrder};
+
+/// Which supplier orders a movement may touch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Only those that the supplier has not taken into work.
+    BeforeHandOff,
+    /// All.
+    Any,
+}
+
+impl Scope {
+    fn covers(self, order: &SupplierOrder) -> bool {
+        self == Self::Any || order.acked_at.is_none()
+    }
+}
+
+/// Where units that leave the open ones go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Gone {
+    /// The channel cancelled them.
+    Cancelled,
+    /// Someone else fulfilled them.
+    Elsewhere,
+}
+
+fn parts(record: &Record, line: usize) -> Vec<Part> {
+    match record.lines.get(line).map(|line| &line.owner) {
+        Some(Owner::Supplier { parts, .. }) => parts.clone(),
+        _ => Vec::new(),
+    }
+}
+
+fn serves(own: &SupplierLine, id: &RemoteId, part: &Part) -> bool {
+    own.channel_line.as_ref() == Some(id) && own.sku == part.sku
+}
+
+fn untouched(own: &SupplierLine) -> u32 {
+    own.routed.saturating_sub(own.gone())
+}
+
+/// Adds units to the line's fulfilment group: to its order that is not yet in work, else to a new order, so
+/// that the bench sees new work. The account's terms are the caller's.
+pub fn add(record: &mut Record, line: usize, units: u32) {
+    if units == 0 {
+        return;
+    }
+    let parts = parts(record, line);
+    let (id, delivery) = (record.lines[line].id.clone(), record.lines[line].delivery.clone());
+    let open = record.orders.iter().position(|order| {
+        order.delivery == delivery && order.acked_at.is_none() && order.merged_into.is_none()
+    });
+    let index = open.unwrap_or_else(|| {
+        let first = record.orders.iter().find(|order| order.delivery == delivery).map(|order| order.n);
+        record.last_order += 1;
+        record.orders.push(SupplierOrder {
+            n: record.last_order,
+            split_of: first,
+            delivery,
+            ship_to: None,
+            lines: Vec::new(),
+            hold: None,
+            acked_at: None,
+            merged_into: None,
+            merged: Vec::new(),
+            last_parcel: 0,
+        });
+        record.orders.len() - 1
+    });
+    for part in parts {
+        let amount = units.saturating_mul(part.per_unit);
+        let order = &mut record.orders[index];
+        if let Some(own) = order.lines.iter_mut().find(|own| serves(own, &id, &part)) {
+            own.routed = own.routed.saturating_add(amount);
+            if let Some(edited) = &mut own.edited {
+                *edited = edited.saturating_add(amount);
+            }
+        } else {
+            record.last_line += 1;
+            order.lines.push(SupplierLine {
+                id: record.last_line,
+                channel_line: Some(id.clone()),
+                sku: part.sku,
+                per_unit: part.per_unit,
+                routed: amount,
+                edited: None,
+                shipped: 0,
+                cancelled: 0,
+                elsewhere: 0,
+            });
+        }
+    }
+}
+
+/// Whole channel units of a line that can still be taken from orders in `scope`: no part of them has shipped.
+pub fn available(record: &Record, line: usize, scope: Scope) -> u32 {
+    let account = &record.lines[line];
+    let parts = parts(record, line);
+    let by_scope = parts
+        .iter()
+        .map(|part| {
+            let free: u32 = record
+                .orders
+                .iter()
+                .filter(|order| scope.covers(order))
+                .flat_map(|order| &order.lines)
+                .filter(|own| serves(own, &account.id, part))
+                .map(untouched)
+                .fold(0, u32::saturating_add);
+            free / part.per_unit.max(1)
+        })
+        .min()
+        .unwrap_or(0);
+    let started = parts
+        .iter()
+        .map(|part| {
+            let shipped: u32 = record
+                .orders
+                .iter()
+                .flat_map(|order| &order.lines)
+                .filter(|own| serves(own, &account.id, part))
+                .map(|own| own.shipped.min(own.routed))
+                .fold(0, u32::saturating_add);
+            shipped.div_ceil(part.per_unit.max(1))
+        })
+        .max()
+        .unwrap_or(0);
+    let live =
+        (account.held + account.routed).saturating_sub(account.cancelled_after + account.elsewhere_after);
+    by_scope.min(live.saturating_sub(started))
+}
+
+/// Takes units out of the open ones, last split first. The caller has asked [`available`], and moves the account's terms.
+pub fn take(record: &mut Record, line: usize, units: u32, scope: Scope, gone: Gone) {
+    let id = record.lines[line].id.clone();
+    for part in parts(record, line) {
+        let mut left = units.saturating_mul(part.per_unit);
+        let orders = record.orders.iter_mut().rev().filter(|order| scope.covers(order));
+        for own in orders.flat_map(|order| order.lines.iter_mut().rev()).filter(|own| serves(own, &id, &part))
+        {
+            let amount = untouched(own).min(left);
+            match gone {
+                Gone::Cancelled => own.cancelled += amount,
+                Gone::Elsewhere => own.elsewhere += amount,
+            }
+            left -= amount;
+        }
+        debug_assert_eq!(left, 0, "more was taken than is available");
+    }
+}
+
+/// Brings units back that had left: into the orders not yet in work that they left, else into a new order.
+pub fn give_back(record: &mut Record, line: usize, units: u32, gone: Gone) {
+    let id = record.lines[line].id.clone();
+    let parts = parts(record, line);
+    let count = |own: &SupplierLine| if gone == Gone::Cancelled { own.cancelled } else { own.elsewhere };
+    let here = parts
+        .iter()
+        .map(|part| {
+            let total: u32 = record
+                .orders
+                .iter()
+                .filter(|order| order.acked_at.is_none())
+                .flat_map(|order| &order.lines)
+                .filter(|own| serves(own, &id, part))
+                .map(count)
+                .sum();
+            total / part.per_unit.max(1)
+        })
+        .min()
+        .unwrap_or(0)
+        .min(units);
+    for part in &parts {
+        let mut left = here.saturating_mul(part.per_unit);
+        let orders = record.orders.iter_mut().filter(|order| order.acked_at.is_none());
+        for own in orders.flat_map(|order| order.lines.iter_mut()).filter(|own| serves(own, &id, part)) {
+            let amount = count(own).min(left);
+            match gone {
+                Gone::Cancelled => own.cancelled -= amount,
+                Gone::Elsewhere => own.elsewhere -= amount,
+            }
+            left -= amount;
+        }
+    }
+    add(record, line, units - here);
+}

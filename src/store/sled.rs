@@ -1,0 +1,1 @@
+//! The store that ships: one sled tree, one writer thread.

@@ -1,0 +1,7 @@
+//! Tests through the public seams, in one binary.
+
+mod api;
+mod config;
+mod daemon;
+mod plan;
+mod store;
