@@ -588,10 +588,16 @@ impl Record {
 
     /// Whether units of this order still wait for a gate.
     pub fn is_gated(&self, order: &SupplierOrder) -> bool {
-        order.lines.iter().any(|line| {
-            line.open() > 0
-                && line.channel_line.as_ref().and_then(|id| self.line(id)).is_some_and(|line| line.held > 0)
-        })
+        // What came after the hand-off waits in an order of its own.
+        order.acked_at.is_none()
+            && order.lines.iter().any(|line| {
+                line.open() > 0
+                    && line
+                        .channel_line
+                        .as_ref()
+                        .and_then(|id| self.line(id))
+                        .is_some_and(|line| line.held > 0)
+            })
     }
 
     /// The reasons of the channel and the supplier to hold an order now (gates apart).
