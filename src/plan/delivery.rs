@@ -247,7 +247,7 @@ fn step(record: &Record, index: usize) -> Step {
 pub fn finish(
     record: &mut Record,
     key: &str,
-    outcome: Outcome,
+    outcome: &Outcome,
     policy: &Policy,
     now: Timestamp,
     jitter: f64,
@@ -257,7 +257,10 @@ pub fn finish(
         Outcome::Pushed(pushed) => {
             let write = &mut record.writes[index];
             if write.made.iter().all(|made| made.id != pushed.fulfillment.id) {
-                write.made.push(Made { id: pushed.fulfillment.id, lines: pushed.fulfillment.lines });
+                write.made.push(Made {
+                    id: pushed.fulfillment.id.clone(),
+                    lines: pushed.fulfillment.lines.clone(),
+                });
             }
             if pushed.left.is_empty() {
                 settle(record, index, now);
@@ -269,7 +272,7 @@ pub fn finish(
         }
         Outcome::Done => settle(record, index, now),
         Outcome::Failed(error) if record.writes[index].state.is_owed() => {
-            failed(record, index, &error, policy, now, jitter);
+            failed(record, index, error, policy, now, jitter);
         }
         Outcome::Failed(_) => {}
     }

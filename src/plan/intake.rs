@@ -122,6 +122,14 @@ pub fn take_in(record: &mut Record, policy: &Policy, now: Timestamp) {
             record.note(now, "fulfillment.duplicate", None, Level::Error, text);
         }
     }
+    for gone in taken_back(record) {
+        let text = format!(
+            "fulfillment {gone} was taken back on the channel, not by us: its parcel is no longer told"
+        );
+        if record.alert(now, "fulfillment-taken-back", text.clone()) {
+            record.note(now, "fulfillment.taken_back", None, Level::Error, text);
+        }
+    }
     let before = (
         total(record, |line| line.cancelled + line.cancelled_after),
         total(record, |line| line.cancel_requested),
