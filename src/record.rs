@@ -354,6 +354,11 @@ impl SupplierLine {
         self.quantity().max(self.routed).saturating_sub(self.gone())
     }
 
+    /// Shipped units that the channel waits for: what was edited in beyond them is the supplier's own.
+    pub fn shipped_for_channel(&self) -> u32 {
+        self.shipped.min(self.routed.saturating_sub(self.cancelled.saturating_add(self.elsewhere)))
+    }
+
     /// Units that are settled one way or the other.
     pub fn gone(&self) -> u32 {
         self.shipped.saturating_add(self.cancelled).saturating_add(self.elsewhere)
@@ -639,7 +644,7 @@ impl Record {
 
     /// Channel units of a line that are wholly shipped: the minimum over its parts, over all splits.
     pub fn shipped_units(&self, line: &AccountLine) -> u32 {
-        self.units(line, |line| line.shipped.min(line.routed))
+        self.units(line, SupplierLine::shipped_for_channel)
     }
 
     /// Channel units of a line that are still open.

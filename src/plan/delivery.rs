@@ -52,6 +52,8 @@ pub enum Outcome {
     Done,
     /// It failed; the kind says what next.
     Failed(Error),
+    /// The look before it failed: nothing was sent.
+    LookFailed(Error),
 }
 
 /// Whether a remote fulfillment may be what a write with this tracking and these lines made: the same number, and no
@@ -271,10 +273,16 @@ pub fn finish(
             }
         }
         Outcome::Done => settle(record, index, now),
-        Outcome::Failed(error) if record.writes[index].state.is_owed() => {
-            failed(record, index, error, policy, now, jitter);
+        Outcome::Failed(_) | Outcome::LookFailed(_) if !record.writes[index].state.is_owed() => {}
+        Outcome::Failed(error) => failed(record, index, error, false, policy, now, jitter),
+        Outcome::LookFailed(error) => {
+            // Found after a crash, an attempt is as good as indeterminate.
+            let write = &mut record.writes[index];
+            if let WriteState::Attempting { since } = write.state {
+                write.state = WriteState::Indeterminate { since };
+            }
+            failed(record, index, error, true, policy, now, jitter);
         }
-        Outcome::Failed(_) => {}
     }
     super::reconcile(record, policy, now);
 }
@@ -299,9 +307,16 @@ fn settle(record: &mut Record, index: usize, now: Timestamp) {
     record.note(now, event, Some(order), Level::Info, text);
 }
 
-fn failed(record: &mut Record, index: usize, error: &Error, policy: &Policy, now: Timestamp, jitter: f64) {
+fn failed(
+    record: &mut Record,
+    index: usize,
+    error: &Error,
+    looked: bool,
+    policy: &Policy,
+    now: Timestamp,
+    jitter: f64,
+) {
     let write = &mut record.writes[index];
-    let looked = !matches!(write.state, WriteState::Attempting { .. });
     let since = match write.state {
         WriteState::Attempting { since } | WriteState::Indeterminate { since } => since,
         _ => now,

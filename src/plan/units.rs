@@ -170,7 +170,7 @@ pub fn available(record: &Record, line: usize, scope: Scope) -> u32 {
                 .iter()
                 .flat_map(|order| &order.lines)
                 .filter(|own| serves(own, &account.id, part))
-                .map(|own| own.shipped.min(own.routed))
+                .map(SupplierLine::shipped_for_channel)
                 .fold(0, u32::saturating_add);
             shipped.div_ceil(part.per_unit.max(1))
         })
