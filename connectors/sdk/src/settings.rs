@@ -32,6 +32,10 @@ pub trait Secrets {
     fn file(&self, path: &str) -> Result<SecretString, String>;
     /// systemd's credential.
     fn credential(&self, name: &str) -> Result<SecretString, String>;
+    /// The absolute folder that relative paths of the configuration are relative to.
+    fn base(&self) -> Option<std::path::PathBuf> {
+        None
+    }
 }
 
 /// One table being read.
@@ -65,6 +69,11 @@ impl<'a> Section<'a> {
     /// The whole table's place, for problems of no single key.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
+    }
+
+    /// The absolute folder that relative paths of the configuration are relative to.
+    pub fn base(&self) -> Option<std::path::PathBuf> {
+        self.secrets.base()
     }
 
     /// The key's full name for messages.
