@@ -5,6 +5,7 @@
 //! [`diff`] says what a reload changes, [`guard`] what the store forbids; both are pure.
 
 mod changes;
+mod dropship;
 mod environment;
 mod merchant;
 mod problems;
@@ -23,8 +24,9 @@ use toml::de::DeTable;
 
 pub use self::{
     changes::{Change, Diff, diff, guard},
+    dropship::Dropship,
     environment::Environment,
-    merchant::{Channel, Dropship, Merchant, Orders, Place},
+    merchant::{Channel, Merchant, Orders, Place},
     problems::{Located, Problems},
 };
 use self::{environment::Places, merchant::Reader, problems::Source};
@@ -222,7 +224,7 @@ pub fn load(
                 warehouses: &top.warehouses,
             };
             if sound {
-                found.extend(reader.file(&table, &mut problems));
+                found.push(reader.file(&table, &mut problems));
             } else {
                 reader.check_stem(&mut problems);
             }
@@ -260,7 +262,7 @@ fn read(path: &Path, problems: &mut Problems) -> Option<Source> {
         }
     };
     match String::from_utf8(bytes) {
-        Ok(text) => Some(Source { file: path.to_owned(), text }),
+        Ok(text) => Some(Source::new(path.to_owned(), text)),
         Err(error) => {
             let line =
                 error.as_bytes()[..error.utf8_error().valid_up_to()].split(|byte| *byte == b'\n').count();

@@ -115,7 +115,8 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ),
     ]
     .into_iter()
-    .filter_map(|(changed, what)| changed.then(|| what.to_owned()))
+    .filter(|(changed, _)| *changed)
+    .map(|(_, what)| what.to_owned())
     .collect()
 }
 

@@ -12,16 +12,12 @@ use toml::{
 };
 
 use super::{
-    Problems, Schedules,
+    Dropship, Problems, Schedules, dropship,
     environment::Places,
     problems::Source,
     supplier::{seconds, word},
 };
-use crate::{
-    plan::routing::{Catalogue, Recipe, parse_glob},
-    policy::Fields,
-    record::Part,
-};
+use crate::{plan::routing::Catalogue, policy::Fields};
 
 /// A merchant of the supplier.
 #[derive(Clone, Debug)]
@@ -44,15 +40,6 @@ pub struct Merchant {
     pub channels: Vec<Channel>,
     /// Where it stands.
     pub place: Place,
-}
-
-/// `[dropship]`
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Dropship {
-    /// Globs of merchant SKUs.
-    pub skus: Vec<String>,
-    /// Merchant SKU → what it is made of.
-    pub map: BTreeMap<String, Recipe>,
 }
 
 /// `[orders]`
@@ -156,7 +143,7 @@ pub(super) struct Reader<'r> {
 
 impl Reader<'_> {
     /// A file of its own: its stem is the id.
-    pub(super) fn file(&self, table: &Spanned<DeTable<'_>>, problems: &mut Problems) -> Option<Found> {
+    pub(super) fn file(&self, table: &Spanned<DeTable<'_>>, problems: &mut Problems) -> Found {
         let id = self.check_stem(problems).map(|id| (id, 0..0));
         let mut mistakes: Vec<Problem> = Vec::new();
         let mut section = Section::new("", table, &mut mistakes, self.places);
@@ -173,7 +160,7 @@ impl Reader<'_> {
         for mistake in mistakes {
             problems.at(self.text, mistake, false);
         }
-        Some(found)
+        found
     }
 
     /// The id that the file's name gives.
@@ -205,7 +192,7 @@ impl Reader<'_> {
         };
         let shadow = word(section, "mode", &[("live", false), ("shadow", true)]).unwrap_or(false);
         let since = section.time("since");
-        let dropship = section.section("dropship", read_dropship).unwrap_or_default();
+        let dropship = section.section("dropship", dropship::read).unwrap_or_default();
         let orders = section.section("orders", read_orders).unwrap_or_default();
         section.section("inventory", |inventory| check_inventory(inventory, self.warehouses.as_deref()));
         let schedules = section
@@ -318,98 +305,6 @@ fn check_id(id: &str) -> Result<(), String> {
         return Ok(());
     }
     Err("small letters a-z, digits, - and _ are allowed, a letter or digit first".to_owned())
-}
-
-fn read_dropship(section: &mut Section<'_>) -> Dropship {
-    let mut skus = Vec::new();
-    for pattern in section.strings("skus").unwrap_or_default() {
-        let span = pattern.span();
-        let text = pattern.into_inner();
-        if let Err(why) = check_sku(&text) {
-            section.problem(span, format!("a SKU of `dropship.skus` {why}"), None);
-        } else if let Err(why) = parse_glob(&text) {
-            let hint =
-                "* any letters, ? one, [ab] one of these, {a,b} either; \\ takes a sign as itself".to_owned();
-            section.problem(span, why, hint);
-        } else {
-            skus.push(text);
-        }
-    }
-    let map = section.section("map", read_map).unwrap_or_default();
-    Dropship { skus, map }
-}
-
-fn read_map(section: &mut Section<'_>) -> BTreeMap<String, Recipe> {
-    const SHAPE: &str =
-        "\"BF-1001\" = \"ACME-1001\", or for a kit \"BF-KIT\" = [{ sku = \"ACME-1001\", quantity = 2 }]";
-    let mut map = BTreeMap::new();
-    for (key, span) in section.keys() {
-        if let Err(why) = check_sku(&key) {
-            section.problem(span, format!("a SKU of `dropship.map` {why}"), SHAPE.to_owned());
-        }
-        let Some(value) = section.take(&key) else { continue };
-        let recipe = match value.get_ref() {
-            DeValue::String(sku) => match check_sku(sku) {
-                Ok(()) => vec![Part { sku: sku.to_string(), per_unit: 1 }],
-                Err(why) => {
-                    section.problem(value.span(), format!("our SKU for `{key}` {why}"), SHAPE.to_owned());
-                    continue;
-                }
-            },
-            DeValue::Array(parts) => {
-                if parts.is_empty() {
-                    section.problem(value.span(), format!("the kit `{key}` is empty"), SHAPE.to_owned());
-                }
-                read_kit(section, &key)
-            }
-            _ => {
-                let message = format!("`{}` must be our SKU or a kit", section.name(&key));
-                section.problem(value.span(), message, SHAPE.to_owned());
-                continue;
-            }
-        };
-        map.insert(key, recipe);
-    }
-    map
-}
-
-fn read_kit(section: &mut Section<'_>, key: &str) -> Recipe {
-    let mut recipe: Recipe = Vec::new();
-    let parts = section.sections(key, |part| {
-        let sku = part.required_string("sku", "{ sku = \"ACME-1001\", quantity = 2 }");
-        let quantity = if part.has("quantity") {
-            part.integer("quantity", 1..=10_000)
-        } else {
-            part.take("quantity");
-            Some(1)
-        };
-        if let Some(Err(why)) = sku.as_deref().map(check_sku) {
-            part.problem_at("sku", format!("our SKU {why}"), None);
-        }
-        (sku, quantity, part.span())
-    });
-    for (sku, quantity, span) in parts {
-        let (Some(sku), Some(quantity)) = (sku, quantity) else { continue };
-        if recipe.iter().any(|part| part.sku == sku) {
-            let message = format!("the kit `{key}` names `{sku}` twice");
-            section.problem(span, message, "name it once, with the sum as its quantity".to_owned());
-            continue;
-        }
-        recipe.push(Part { sku, per_unit: quantity.unsigned_abs() as u32 });
-    }
-    recipe
-}
-
-fn check_sku(sku: &str) -> Result<(), &'static str> {
-    if sku.trim().is_empty() {
-        Err("is empty")
-    } else if sku.trim() != sku {
-        Err("has blanks around it")
-    } else if sku.chars().any(char::is_control) {
-        Err("holds control characters")
-    } else {
-        Ok(())
-    }
 }
 
 fn read_orders(section: &mut Section<'_>) -> Orders {

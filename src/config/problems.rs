@@ -85,6 +85,15 @@ impl Problems {
     }
 }
 
+impl<'p> IntoIterator for &'p Problems {
+    type Item = &'p Located;
+    type IntoIter = std::slice::Iter<'p, Located>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for problem in &self.0 {
@@ -123,15 +132,21 @@ impl fmt::Display for Located {
 pub(super) struct Source {
     pub(super) file: PathBuf,
     pub(super) text: String,
+    /// Where each line begins: thousands of merchants may stand in one file.
+    lines: Vec<usize>,
 }
 
 impl Source {
+    pub(super) fn new(file: PathBuf, text: String) -> Self {
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(end, _)| end + 1)).collect();
+        Self { file, text, lines }
+    }
+
     /// Line and column of a byte, from 1; the column counts letters.
     pub(super) fn position(&self, offset: usize) -> (usize, usize) {
         let offset = self.floor(offset);
-        let before = &self.text[..offset];
-        let start = before.rfind('\n').map_or(0, |end| end + 1);
-        (before.matches('\n').count() + 1, self.text[start..offset].chars().count() + 1)
+        let line = self.lines.partition_point(|start| *start <= offset);
+        (line, self.text[self.lines[line - 1]..offset].chars().count() + 1)
     }
 
     fn floor(&self, offset: usize) -> usize {
