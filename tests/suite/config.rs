@@ -1,4 +1,5 @@
 //! The configuration through its public seam: whole files in, a typed value or every mistake out.
+#![allow(clippy::unwrap_used, reason = "a helper of tests may panic as a test may")]
 
 use std::{
     collections::BTreeMap,
@@ -85,6 +86,7 @@ impl Connector for Shop {
             section.string(key);
         }
         section.bool("mirror_splits");
+        section.integer("page_size", 1..=250);
         let shop = shop?;
         (!known || secret.is_some())
             .then(|| Box::new(Settings { account: format!("shopify:{shop}"), secret }) as Box<dyn Configured>)
@@ -209,14 +211,15 @@ fn the_example_runs_as_it_is() {
 #[test]
 fn the_examples_other_options_are_options() {
     let text = std::fs::read_to_string(root().join("config.example.toml")).unwrap();
-    let uncommented: String = text
+    let uncommented: Vec<&str> = text
         .lines()
         .map(|line| {
             let option = line.trim_start_matches('#');
             let is_option = line.starts_with('#') && option.starts_with(|first: char| first != ' ');
-            format!("{}\n", if is_option { option } else { line })
+            if is_option { option } else { line }
         })
         .collect();
+    let uncommented = uncommented.join("\n");
     assert!(uncommented.lines().any(|line| line.starts_with("refresh_token")));
     let place = Place::new(&uncommented);
     for name in

@@ -3,7 +3,7 @@
 //! serde stops at the first error; an operator wants all of them in one run. So tables are walked by hand over
 //! `toml`'s spanned tree: take what is known, then [`Section::finish`] reports what is left as unknown.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::{collections::BTreeSet, ops::Range, path::PathBuf};
 
 use secrecy::SecretString;
 use toml::{
@@ -33,7 +33,7 @@ pub trait Secrets {
     /// systemd's credential.
     fn credential(&self, name: &str) -> Result<SecretString, String>;
     /// The absolute folder that relative paths of the configuration are relative to.
-    fn base(&self) -> Option<std::path::PathBuf> {
+    fn base(&self) -> Option<PathBuf> {
         None
     }
 }
@@ -72,7 +72,7 @@ impl<'a> Section<'a> {
     }
 
     /// The absolute folder that relative paths of the configuration are relative to.
-    pub fn base(&self) -> Option<std::path::PathBuf> {
+    pub fn base(&self) -> Option<PathBuf> {
         self.secrets.base()
     }
 
