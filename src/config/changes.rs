@@ -150,7 +150,7 @@ pub fn guard(
             ));
         }
         match owners.get(account.as_str()) {
-            Some(owner) if **owner == key => {}
+            _ if state.is_some_and(|state| state.account == account) => {}
             Some((old, _)) if *old != key.0 => refused.push(format!(
                 "{place}: the account {account} is bound to the merchant {old}, not to {shown}: if the merchant has \
                  a new id, run `portald merchants rename {old} {}`",
