@@ -1,1 +1,3 @@
 //! Parts that the fakes of all connectors share.
+
+pub mod memory_files;
