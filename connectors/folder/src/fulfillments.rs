@@ -173,9 +173,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_two_keys_have_one_name(left in "[a/_.~%#é]{0,90}", right in "[a/_.~%#é]{0,90}") {
+        fn no_two_keys_have_one_name(left in "[a/_.~%#é]{1,90}", right in "[a/_.~%#é]{1,90}") {
             prop_assert_eq!(left == right, file_name(&left) == file_name(&right));
-            prop_assert!(!file_name(&left).contains('/') && !file_name(&left).starts_with(".c"));
+            prop_assert!(!file_name(&left).contains('/') && !file_name(&left).starts_with('.'));
         }
     }
 }
