@@ -158,7 +158,7 @@ impl Inbox {
                 Some((digest, told)) if again && *digest == content.digest => *told,
                 _ => 0,
             };
-            let pulled = self.orders(&name, &content).pulled;
+            let pulled = Self::orders(&name, &content).pulled;
             let end = pulled.len().min(told.saturating_add(PAGE));
             let whole = end == pulled.len();
             let orders = pulled.into_iter().skip(told).take(PAGE).collect();
@@ -208,7 +208,7 @@ impl Inbox {
                 self.rename(OPERATION, &path, &aside.join(kept))
             }
             Ok(table) => {
-                let reading = self.orders(name, &content);
+                let reading = Self::orders(name, &content);
                 if !reading.rejected.is_empty() {
                     let (stem, end) = split(name);
                     let kept = aside.join(format!("{stem}.{}{end}", content.digest));
@@ -264,7 +264,7 @@ impl Inbox {
                 Ok(Some(content)) => match &content.table {
                     Err(reason) => report.warnings.push(format!("inbox/{name}: {reason}")),
                     Ok(table) => {
-                        let bad = self.orders(&name, &content).rejected.len();
+                        let bad = Self::orders(&name, &content).rejected.len();
                         if bad > 0 {
                             report.warnings.push(format!("inbox/{name}: {bad} rows will be set aside"));
                         }
@@ -288,9 +288,14 @@ impl Inbox {
         let mut early = BTreeMap::new();
         let mut files = self.list(operation, &self.settings.inbox())?;
         files.retain(|file| {
-            let name = name(&file.path).to_lowercase();
+            let csv = file.path.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
             // An empty file is one that is about to be written.
-            if name.starts_with('.') || !name.ends_with(".csv") || file.len == 0 {
+            if !csv || name(&file.path).starts_with('.') || file.len == 0 {
+                return false;
+            }
+            if file.path.to_str().is_none() {
+                tracing::warn!(event = "folder.file_misnamed", channel = %self.label, file = %file.path.display(),
+                    "A file is not taken: rename it, its name is not UTF-8");
                 return false;
             }
             if quiet.is_zero() || now.signed_duration_since(file.modified) >= quiet {
@@ -326,7 +331,7 @@ impl Inbox {
         Ok(Some(Content { digest: digest(&bytes), bytes, table }))
     }
 
-    fn orders(&self, name: &str, content: &Content) -> Reading {
+    fn orders(name: &str, content: &Content) -> Reading {
         match &content.table {
             Ok(table) => orders::read(name, &content.bytes, table),
             Err(reason) => {

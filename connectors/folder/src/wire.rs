@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-/// Every column that is read: its name, whether a file must have it, and what it says. The README's table is these.
+/// Every column that is read: its name, and whether a file must have it. The README says what each means.
 pub(crate) const COLUMNS: &[(&str, bool)] = &[
     ("order_number", true),
     ("placed_at", true),
@@ -137,14 +137,14 @@ impl Lines<'_> {
 }
 
 fn newlines(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+    bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
 }
 
 /// What parts the header's cells: a comma, unless semicolons or tabs are more.
 fn delimiter(body: &[u8]) -> u8 {
     let header = body.trim_ascii_start();
     let header = header.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |wanted: u8| header.iter().filter(|byte| **byte == wanted).count();
+    let count = |wanted: u8| header.split(|byte| *byte == wanted).count();
     [b';', b'\t'].into_iter().fold(b',', |best, other| if count(other) > count(best) { other } else { best })
 }
 
@@ -282,6 +282,15 @@ mod tests {
         assert!(Table::read(b"").is_err());
         assert!(Table::read(format!("{HEADER},SKU\n").as_bytes()).expect_err("twice").contains("twice"));
         assert!(Table::read(b"\xFF\xFEo\0").expect_err("UTF-16").contains("UTF-8"));
+    }
+
+    #[test]
+    fn the_readme_names_every_column() {
+        let readme = include_str!("../README.md");
+        let out = crate::fulfillments::COLUMNS.into_iter();
+        for column in COLUMNS.iter().map(|(column, _)| *column).chain(out) {
+            assert!(readme.contains(&format!("`{column}`")), "{column}");
+        }
     }
 
     proptest! {
