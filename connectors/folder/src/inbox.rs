@@ -23,8 +23,9 @@ use crate::{
     wire::{ASIDE_COLUMNS, Table, column_name, digest},
 };
 
-/// Largest file that is read, in bytes: some hundred thousand rows.
-const LARGEST: u64 = 32 << 20;
+/// Largest file that is read, in bytes: some thirty thousand rows. It bounds the work too, since a file is read anew for
+/// each of its pages, which needs nothing to be kept between them.
+const LARGEST: u64 = 8 << 20;
 /// Most orders of one page: one commit of the daemon.
 const PAGE: usize = 250;
 /// Stands in the folder while the seed is being copied.

@@ -90,7 +90,7 @@ impl Group {
                 None
             }
         };
-        if let (Some(order), true) = (order, faults.is_empty()) {
+        if let Some(order) = order {
             reading.pulled.push(Pulled::Order(Box::new(order)));
             return;
         }

@@ -263,7 +263,7 @@ async fn a_corrected_rejection_comes_back_in() {
 async fn a_useless_file_goes_aside_whole_and_the_others_go_on() {
     let files = files();
     files.put("/shop/inbox/a.csv", "who,what\n1,2\n");
-    files.put("/shop/inbox/b.csv", vec![b'x'; (32 << 20) + 1]);
+    files.put("/shop/inbox/b.csv", vec![b'x'; (8 << 20) + 1]);
     files.put("/shop/inbox/c.csv", format!("{HEADER}\n1,2026-11-20T00:00:00Z,paid,A,1\n"));
     let (orders, aside) = sorted(pulled(&files).await);
     assert_eq!((orders.len(), aside.len()), (1, 2));
