@@ -140,7 +140,7 @@ fn order(number: &str, rows: &[usize], table: &Table, faults: &mut BTreeMap<usiz
             head.take(&cells)?;
             let line = line(&cells, ordinal + 1)?;
             if !ids.insert(line.0.id.clone()) {
-                return Err(format!("the line id `{}` is there twice in the order", line.0.id));
+                return Err("`line_id` is the same on two rows of the order".to_owned());
             }
             Ok(line)
         });
@@ -292,7 +292,11 @@ fn line(cells: &Cells<'_>, ordinal: usize) -> Result<(Line, Option<String>), Str
         delivery: String::new(),
         unit_cost: unit_cost(cells.text("unit_cost")?, cells.text("currency")?)?,
     };
-    Ok((line, cells.text("delivery")?.map(word)))
+    let delivery = cells.text("delivery")?.map(word);
+    if delivery.as_ref().is_some_and(|word| word.len() > LONGEST_ID) {
+        return Err(format!("`delivery` is longer than {LONGEST_ID} bytes"));
+    }
+    Ok((line, delivery))
 }
 
 fn quantity(text: &str) -> Result<u32, String> {
@@ -322,7 +326,7 @@ fn payment_of(text: &str) -> Payment {
         "authorized" => Payment::Authorized,
         known @ ("unpaid" | "pending" | "partially_paid") => Payment::Unpaid(known.to_owned()),
         known @ ("refunded" | "voided") => Payment::Returned(known.to_owned()),
-        _ => Payment::Unknown(short(text)),
+        _ => Payment::Unknown(unknown_word(text)),
     }
 }
 
@@ -330,7 +334,7 @@ fn state(text: &str) -> OrderState {
     match word(text).as_str() {
         "open" => OrderState::Open,
         "cancelled" | "canceled" => OrderState::Cancelled { at: None, reason: None },
-        _ => OrderState::Unknown(short(text)),
+        _ => OrderState::Unknown(unknown_word(text)),
     }
 }
 
@@ -346,7 +350,7 @@ fn delivery_kind(word: &str) -> DeliveryKind {
     match word {
         "shipping" => DeliveryKind::Shipping,
         "pickup" | "local_delivery" => DeliveryKind::Merchant(word.to_owned()),
-        _ => DeliveryKind::Unknown(short(word)),
+        _ => DeliveryKind::Unknown(unknown_word(word)),
     }
 }
 
@@ -372,8 +376,15 @@ fn word(text: &str) -> String {
     text.trim().to_lowercase().replace([' ', '-'], "_")
 }
 
-fn short(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).take(60).collect()
+/// A status word that nobody knows, where it may be one: it reaches logs, so what has digits, an `@` or is long (an
+/// address or e-mail in the wrong column) is not said.
+fn unknown_word(text: &str) -> String {
+    let plain = |letter: char| letter.is_alphabetic() || " _-".contains(letter);
+    if text.chars().count() <= 40 && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        "(no word)".to_owned()
+    }
 }
 
 /// The offending text for a reason, where it is one short word. Anything else might be a customer's address that

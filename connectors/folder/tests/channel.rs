@@ -214,7 +214,7 @@ async fn every_bad_cell_is_told_and_no_address_is() {
         ("1,2026-11-20T00:00:00Z,paid,A,1,,-2,USD,,,", "`unit_cost`"),
         ("1,2026-11-20T00:00:00Z,paid,A,1,,2,,,,", "`currency`"),
         ("1,2026-11-20T00:00:00Z,paid,A,1,,,,maybe,,", "`test`"),
-        ("1,2026-11-20T00:00:00Z,paid,A,1,,,,,x,7 Secret Lane\n1,,,A,1,,,,,x,", "line id `x`"),
+        ("1,2026-11-20T00:00:00Z,paid,A,1,,,,,x,7 Secret Lane\n1,,,A,1,,,,,x,", "the same on two rows"),
         (
             "1,2026-11-20T00:00:00Z,paid,A,1,,,,,,7 Secret Lane\n1,,,A,1,,,,,,8 Secret Lane",
             "line 2 of the same",
@@ -228,6 +228,22 @@ async fn every_bad_cell_is_told_and_no_address_is() {
         assert!(aside[0].reason.contains(why), "{row}: {}", aside[0].reason);
         assert!(!aside[0].reason.contains("Secret"), "{}", aside[0].reason);
     }
+}
+
+#[tokio::test]
+async fn an_unknown_status_is_said_unless_it_is_no_word() {
+    let rows = [
+        "1,2026-11-20T00:00:00Z,on credit,A,1",
+        "2,2026-11-20T00:00:00Z,7 Secret Lane,A,1",
+        "3,2026-11-20T00:00:00Z,Partially-Paid,A,1",
+    ];
+    let (orders, _) = one(HEADER, &rows).await;
+    let told: Vec<Payment> = orders.into_iter().map(|order| order.payment).collect();
+    let unknown = |word: &str| Payment::Unknown(word.to_owned());
+    assert_eq!(
+        told,
+        [unknown("on credit"), unknown("(no word)"), Payment::Unpaid("partially_paid".to_owned())]
+    );
 }
 
 #[tokio::test]
