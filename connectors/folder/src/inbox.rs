@@ -23,8 +23,7 @@ use crate::{
     wire::{ASIDE_COLUMNS, Table, column_name, digest},
 };
 
-/// Largest file that is read, in bytes: some thirty thousand rows. It bounds the work too, since a file is read anew for
-/// each of its pages, which needs nothing to be kept between them.
+/// Largest file that is read, in bytes: some thirty thousand rows, which are read in one go.
 const LARGEST: u64 = 8 << 20;
 /// Most orders of one page: one commit of the daemon.
 const PAGE: usize = 250;
@@ -40,6 +39,7 @@ pub(crate) struct Inbox {
     prepared: bool,
     /// Files whose time of change is yet to come (another machine's clock), since when they look like this.
     early: BTreeMap<PathBuf, (FileInfo, Timestamp)>,
+    kept: Option<Kept>,
 }
 
 /// The mark of the next page.
@@ -53,6 +53,16 @@ struct Mark {
     /// The first file that could not be read: said at the end, so that the others go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failed: Option<String>,
+}
+
+/// A file of several pages between two of them, so that it is read once. It is only a shortcut: without it (after
+/// a restart, or when a page is asked for again) the file is read anew.
+struct Kept {
+    file: FileInfo,
+    digest: String,
+    /// Orders told by the pages so far.
+    told: usize,
+    rest: std::vec::IntoIter<Pulled>,
 }
 
 /// A file's content, as far as it can be used.
@@ -69,7 +79,7 @@ impl Inbox {
         clock: Arc<dyn Clock>,
         label: String,
     ) -> Self {
-        Self { settings, files, clock, label, prepared: false, early: BTreeMap::new() }
+        Self { settings, files, clock, label, prepared: false, early: BTreeMap::new(), kept: None }
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -147,30 +157,39 @@ impl Inbox {
             if name < mark.after || (name == mark.after && !again) {
                 continue;
             }
-            let content = match self.read(file) {
-                Ok(Some(content)) => content,
-                Ok(None) => continue,
-                Err(error) => {
-                    mark.failed.get_or_insert(format!("inbox/{name}: {error}"));
-                    continue;
+            let started = mark.part.as_ref().filter(|_| again);
+            let mut kept = match self.kept.take() {
+                Some(kept) if started == Some(&(kept.digest.clone(), kept.told)) && kept.file == *file => {
+                    kept
                 }
+                _ => match self.read(file) {
+                    Ok(Some(content)) => {
+                        let told = started.filter(|(digest, _)| *digest == content.digest);
+                        let told = told.map_or(0, |(_, told)| *told);
+                        let mut rest = Self::orders(&name, &content).pulled.into_iter();
+                        rest.by_ref().take(told).for_each(drop);
+                        Kept { file: file.clone(), digest: content.digest, told, rest }
+                    }
+                    Ok(None) => continue,
+                    Err(error) => {
+                        mark.failed.get_or_insert(format!("inbox/{name}: {error}"));
+                        continue;
+                    }
+                },
             };
-            let told = match &mark.part {
-                Some((digest, told)) if again && *digest == content.digest => *told,
-                _ => 0,
-            };
-            let pulled = Self::orders(&name, &content).pulled;
-            let end = pulled.len().min(told.saturating_add(PAGE));
-            let whole = end == pulled.len();
-            let orders = pulled.into_iter().skip(told).take(PAGE).collect();
-            let part = (!whole).then(|| (content.digest.clone(), end));
+            let orders: Vec<Pulled> = kept.rest.by_ref().take(PAGE).collect();
+            kept.told += orders.len();
+            let whole = kept.rest.len() == 0;
+            let part = (!whole).then(|| (kept.digest.clone(), kept.told));
+            let receipt = whole.then(|| format!("{} {name}", kept.digest));
+            self.kept = (!whole).then_some(kept);
             let more = !whole || place + 1 < files.len() || mark.failed.is_some();
             let next = Mark { after: name.clone(), part, failed: mark.failed };
             return Ok(OrderPage {
                 orders,
                 next: more.then(|| serde_json::to_string(&next).expect("a mark is text and numbers")),
                 covers: None,
-                receipt: whole.then(|| format!("{} {name}", content.digest)),
+                receipt,
             });
         }
         match mark.failed {

@@ -353,6 +353,12 @@ async fn a_large_file_is_told_in_pages_and_archived_after_the_last() {
     let channel = connect(&files);
     let first = channel.pull_orders(&PullRequest::default()).await.expect("a page");
     assert_eq!((first.orders.len(), first.receipt), (250, None));
+    // The same page again, as after a failed commit, and by another channel, as after a restart.
+    let request = PullRequest { page: first.next, ..PullRequest::default() };
+    for channel in [&channel, &channel, &connect(&files)] {
+        let (orders, _) = sorted(channel.pull_orders(&request).await.expect("a page").orders);
+        assert_eq!((orders.len(), orders[0].id.as_str()), (250, "250"));
+    }
     let (orders, _) = sorted(pulled(&files).await);
     let ids: std::collections::BTreeSet<_> = orders.iter().map(|order| order.id.clone()).collect();
     assert_eq!((orders.len(), ids.len()), (602, 602));
