@@ -3,6 +3,7 @@
 
 mod clocks;
 mod faulty;
+pub mod memory_files;
 mod memory_tokens;
 mod served;
 
