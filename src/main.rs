@@ -1,2 +1,5 @@
 //! portald: the daemon and its command line.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    portald::cli::main()
+}

@@ -1,0 +1,524 @@
+//! `portald orders …`.
+
+use clap::{Args, Subcommand};
+use sdk::Money;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    Failure,
+    client::{Answer, Client, part, query},
+    output::{self, Table},
+};
+use crate::{
+    api::document::{AccountOrder, Order, OrderList, Why},
+    plan::command::{AddedLine, LineAmount, Parcel, TrackingChange},
+    record::{GateName, Level, Status},
+};
+
+/// Verbs on the supplier's orders.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Orders, without test orders.
+    List {
+        /// Only this merchant's.
+        #[arg(long)]
+        merchant: Option<String>,
+        /// Only this channel's (with --merchant).
+        #[arg(long)]
+        channel: Option<String>,
+        /// Only with this status: held, open, in_work, partly_shipped, shipped, cancelled.
+        #[arg(long, value_parser = status)]
+        status: Option<Status>,
+        /// Text in number, ids, SKUs, tracking or name.
+        #[arg(long, short)]
+        q: Option<String>,
+        /// Only test orders.
+        #[arg(long)]
+        test: bool,
+        /// At most so many (1 to 250).
+        #[arg(long)]
+        limit: Option<usize>,
+        /// Go on after this cursor.
+        #[arg(long)]
+        after: Option<String>,
+    },
+    /// One order.
+    Show {
+        /// Its id.
+        id: String,
+    },
+    /// Every decision about an order, line by line.
+    Why {
+        /// Its id.
+        id: String,
+    },
+    /// Take it into work (hand-off).
+    Ack {
+        /// Its id.
+        id: String,
+    },
+    /// Record a parcel.
+    Ship(Ship),
+    /// Correct a parcel's tracking.
+    Track {
+        /// The order's id.
+        id: String,
+        /// The parcel: p1.
+        shipment: String,
+        /// New carrier.
+        #[arg(long)]
+        carrier: Option<String>,
+        /// New service.
+        #[arg(long)]
+        service: Option<String>,
+        /// New number.
+        #[arg(long)]
+        tracking: Option<String>,
+        /// New link.
+        #[arg(long)]
+        url: Option<String>,
+    },
+    /// Take a parcel back.
+    Void {
+        /// The order's id.
+        id: String,
+        /// The parcel: p1.
+        shipment: String,
+        /// Why, for people.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Move units to a new order.
+    Split {
+        /// Its id.
+        id: String,
+        /// What goes to the new order: l1=2, once a line.
+        #[arg(long = "line", value_name = "LINE=UNITS", required = true, value_parser = line_amount)]
+        lines: Vec<LineAmount>,
+    },
+    /// Ship several orders together; the first leads.
+    Merge {
+        /// Their ids.
+        #[arg(required = true, num_args = 2..)]
+        ids: Vec<String>,
+    },
+    /// Leave the ship-together group (on the lead: dissolve it).
+    Unmerge {
+        /// Its id.
+        id: String,
+    },
+    /// Keep it from being worked on.
+    Hold {
+        /// Its id.
+        id: String,
+        /// Why, for people.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Lift the supplier's own hold.
+    Release {
+        /// Its id.
+        id: String,
+        /// Override this gate too, for good: payment, settle, … (as `orders why` names it).
+        #[arg(long = "override", value_name = "GATE", value_parser = gate)]
+        overrides: Vec<GateName>,
+    },
+    /// Change the supplier's own numbers; never flows to the merchant.
+    Edit {
+        /// Its id.
+        id: String,
+        /// A line's new number: l1=2.
+        #[arg(long = "line", value_name = "LINE=UNITS", value_parser = line_amount)]
+        lines: Vec<LineAmount>,
+        /// A line of the supplier's own: SKU=2.
+        #[arg(long = "add", value_name = "SKU=UNITS", value_parser = added_line)]
+        add: Vec<AddedLine>,
+    },
+    /// Decide anew the lines that are the merchant's or excluded so far.
+    Reimport {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// A parcel. Several parcels are several calls.
+#[derive(Debug, Args)]
+pub struct Ship {
+    /// The order's id.
+    id: String,
+    /// Carrier: UPS, FedEx, …
+    #[arg(long)]
+    carrier: Option<String>,
+    /// Tracking number.
+    #[arg(long)]
+    tracking: Option<String>,
+    /// Carrier's service.
+    #[arg(long)]
+    service: Option<String>,
+    /// Tracking link, where it is not the carrier's usual one.
+    #[arg(long)]
+    url: Option<String>,
+    /// When it left: an instant, or a date (noon of the supplier's zone). Now, without.
+    #[arg(long)]
+    shipped_at: Option<String>,
+    /// Where from.
+    #[arg(long)]
+    warehouse: Option<String>,
+    /// What the label cost: 12.50USD.
+    #[arg(long, value_parser = money)]
+    label_cost: Option<Money>,
+    /// Cancelled units are in it all the same.
+    #[arg(long)]
+    after_cancel: bool,
+    /// What is in it: l1=2, once a line. Without: all that is open.
+    #[arg(long = "line", value_name = "LINE=UNITS", value_parser = line_amount)]
+    lines: Vec<LineAmount>,
+}
+
+/// Does one.
+pub async fn run(client: &Client, verb: Verb) -> Result<(), Failure> {
+    let at = |id: &str, verb: &str| format!("/v1/orders/{}/{verb}", part(id));
+    match verb {
+        Verb::List { merchant, channel, status, q, test, limit, after } => {
+            let filter = query(&[
+                ("merchant", merchant),
+                ("channel", channel),
+                ("status", status.map(|status| status.as_str().to_owned())),
+                ("q", q),
+                ("test", test.then(|| "true".to_owned())),
+                ("limit", limit.map(|limit| limit.to_string())),
+                ("after", after),
+            ]);
+            list(client, &filter).await
+        }
+        Verb::Show { id } => {
+            let Answer { document, text, .. } =
+                client.get::<Order>(&format!("/v1/orders/{}", part(&id))).await?;
+            if client.json { Ok(output::say(&text)?) } else { show(&document) }
+        }
+        Verb::Why { id } => why(client, &at(&id, "why")).await,
+        Verb::Ack { id } => command(client, &at(&id, "ack"), &json!({}), None).await,
+        Verb::Ship(ship) => {
+            let key = ship.key();
+            let path = at(&ship.id, "ship");
+            command(client, &path, &ship.parcel(), Some(key)).await
+        }
+        Verb::Track { id, shipment, carrier, service, tracking, url } => {
+            let change = TrackingChange { carrier, service, tracking, tracking_url: url };
+            command(client, &at(&id, &format!("shipments/{}", part(&shipment))), &change, None).await
+        }
+        Verb::Void { id, shipment, reason } => {
+            let path = at(&id, &format!("shipments/{}/void", part(&shipment)));
+            command(client, &path, &json!({ "reason": reason }), None).await
+        }
+        Verb::Split { id, lines } => {
+            command(client, &at(&id, "split"), &json!({ "lines": lines }), None).await
+        }
+        Verb::Merge { ids } => command(client, "/v1/orders/merge", &json!({ "orders": ids }), None).await,
+        Verb::Unmerge { id } => command(client, &at(&id, "unmerge"), &json!({}), None).await,
+        Verb::Hold { id, reason } => {
+            command(client, &at(&id, "hold"), &json!({ "reason": reason }), None).await
+        }
+        Verb::Release { id, overrides } => {
+            command(client, &at(&id, "release"), &json!({ "override": overrides }), None).await
+        }
+        Verb::Edit { id, lines, add } => {
+            command(client, &at(&id, "edit"), &json!({ "lines": lines, "add": add }), None).await
+        }
+        Verb::Reimport { id } => command(client, &at(&id, "reimport"), &json!({}), None).await,
+    }
+}
+
+/// Asks for a command and prints the order after it: the supplier order, or the merchant account's.
+pub async fn command<B: Serialize>(
+    client: &Client,
+    path: &str,
+    body: &B,
+    key: Option<String>,
+) -> Result<(), Failure> {
+    let Answer { document, text, .. } = client.post::<_, Value>(path, body, key).await?;
+    if client.json {
+        return Ok(output::say(&text)?);
+    }
+    if let Ok(order) = serde_json::from_value::<Order>(document.clone()) {
+        return show(&order);
+    }
+    let order: AccountOrder = serde_json::from_value(document).map_err(|error| {
+        Failure::Failed(format!("the daemon's answer cannot be read (another version?): {error}"))
+    })?;
+    for warning in order.warnings.into_iter().flatten() {
+        output::say(&output::plain(&format!("warning: {warning}")))?;
+    }
+    Ok(output::say(&output::plain(&format!(
+        "{} has no supplier order; see `portald orders why {}`",
+        order.number, order.id
+    )))?)
+}
+
+async fn list(client: &Client, filter: &str) -> Result<(), Failure> {
+    let Answer { document, text, now } = client.get::<OrderList>(&format!("/v1/orders{filter}")).await?;
+    if client.json {
+        return Ok(output::say(&text)?);
+    }
+    let mut table = Table::new(&["ID", "NUMBER", "STATUS", "AGE", "OPEN", "SHIPPED", "WHAT", "NOTE"]);
+    for order in document.orders {
+        let open: u64 = order.lines.iter().map(|line| u64::from(line.open)).sum();
+        let shipped: u64 = order.lines.iter().map(|line| u64::from(line.shipped)).sum();
+        let what: Vec<_> =
+            order.lines.iter().map(|line| format!("{} × {}", line.quantity, line.sku)).collect();
+        let what = if what.len() > 3 {
+            format!("{}, and {} more", what[..3].join(", "), what.len() - 3)
+        } else {
+            what.join(", ")
+        };
+        table.row([
+            order.id.clone(),
+            order.number.clone(),
+            order.status.as_str().to_owned(),
+            output::age(now, order.placed_at),
+            open.to_string(),
+            shipped.to_string(),
+            what,
+            notes(&order).join("; "),
+        ]);
+    }
+    table.print("No orders.")?;
+    if let Some(next) = document.next {
+        output::say(&format!("More: --after {next}"))?;
+    }
+    Ok(())
+}
+
+/// What a person should know of an order at a glance.
+fn notes(order: &Order) -> Vec<String> {
+    let mut notes: Vec<String> = order.reasons.iter().chain(&order.holds).cloned().collect();
+    if order.cancel_request.is_some() {
+        notes.push("cancellation asked".to_owned());
+    }
+    if let Some(lead) = &order.merged_into {
+        notes.push(format!("ships with {lead}"));
+    }
+    if order.shadow {
+        notes.push("shadow".to_owned());
+    }
+    notes.extend(order.alerts.iter().map(|alert| format!("! {alert}")));
+    notes
+}
+
+fn show(order: &Order) -> Result<(), Failure> {
+    let say = |text: &str| output::say(&output::plain(text));
+    for warning in order.warnings.iter().flatten() {
+        say(&format!("warning: {warning}"))?;
+    }
+    say(&format!(
+        "{} · {} · {}{} · placed {} · version {}",
+        order.number,
+        order.id,
+        order.status.as_str(),
+        if order.test { " · TEST" } else { "" },
+        output::instant(order.placed_at),
+        order.version
+    ))?;
+    for note in notes(order) {
+        say(&format!("  {note}"))?;
+    }
+    if let Some(to) = &order.ship_to {
+        let parts =
+            [&to.name, &to.company, &to.address1, &to.address2, &to.city, &to.province, &to.zip, &to.country];
+        let parts: Vec<&str> =
+            parts.into_iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
+        say(&format!("to {}", parts.join(", ").replace('\n', " ")))?;
+    }
+    if let Some(method) = &order.shipping_method {
+        say(&format!("by {method}"))?;
+    }
+    let mut lines =
+        Table::new(&["LINE", "SKU", "MERCHANT SKU", "UNITS", "OPEN", "SHIPPED", "CANCELLED", "NOTE"]);
+    for line in &order.lines {
+        let mut note = Vec::new();
+        if line.per_unit > 1 {
+            note.push(format!("{} a unit", line.per_unit));
+        }
+        if line.edited.is_some() {
+            note.push(format!("edited from {}", line.routed));
+        }
+        if line.short > 0 {
+            note.push(format!("{} short", line.short));
+        }
+        if line.elsewhere > 0 {
+            note.push(format!("{} fulfilled elsewhere", line.elsewhere));
+        }
+        if line.channel_line.is_none() {
+            note.push("added by us".to_owned());
+        }
+        lines.row([
+            line.id.clone(),
+            line.sku.clone(),
+            line.merchant_sku.clone().unwrap_or_default(),
+            line.quantity.to_string(),
+            line.open.to_string(),
+            line.shipped.to_string(),
+            line.cancelled.to_string(),
+            note.join(", "),
+        ]);
+    }
+    lines.print("No lines.")?;
+    for parcel in &order.shipments {
+        let lines: Vec<_> =
+            parcel.lines.iter().map(|line| format!("{}={}", line.id, line.quantity)).collect();
+        say(&format!(
+            "{}: {} {} · {} · {}{} · on the channel: {}{}",
+            parcel.id,
+            parcel.carrier,
+            parcel.tracking.as_deref().unwrap_or("without a number"),
+            lines.join(" "),
+            output::instant(parcel.shipped_at),
+            if parcel.voided { " · VOIDED" } else { "" },
+            parcel.push.as_str(),
+            parcel.push_error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default()
+        ))?;
+    }
+    Ok(())
+}
+
+async fn why(client: &Client, path: &str) -> Result<(), Failure> {
+    let Answer { document, text, .. } = client.get::<Why>(path).await?;
+    if client.json {
+        return Ok(output::say(&text)?);
+    }
+    let say = |text: &str| output::say(&output::plain(text));
+    say(&format!("{} · {}", document.number, document.id))?;
+    say(&document.summary)?;
+    output::say("")?;
+    let mut trace = Table::new(&["ABOUT", "WHY"]);
+    for finding in document.trace {
+        trace.row([finding.about, finding.text]);
+    }
+    trace.print("Nothing is known of it.")?;
+    output::say("")?;
+    let mut timeline = Table::new(&["WHEN", "EVENT", "WHAT"]);
+    for event in document.timeline {
+        let loud = match event.level {
+            Level::Info => "",
+            Level::Warn => "(warning) ",
+            Level::Error => "(act) ",
+        };
+        timeline.row([output::instant(event.at), event.event, format!("{loud}{}", event.text)]);
+    }
+    Ok(timeline.print("Nothing happened yet.")?)
+}
+
+impl Ship {
+    fn parcel(self) -> Parcel {
+        Parcel {
+            carrier: self.carrier,
+            service: self.service,
+            tracking: self.tracking,
+            tracking_url: self.url,
+            shipped_at: self.shipped_at,
+            warehouse: self.warehouse,
+            label_cost: self.label_cost,
+            after_cancel: self.after_cancel,
+            lines: self.lines,
+        }
+    }
+
+    /// The same parcel told twice is one parcel: the key follows from (order, carrier, tracking, lines).
+    fn key(&self) -> String {
+        let mut lines: Vec<_> = self.lines.iter().map(|line| (line.id.as_str(), line.quantity)).collect();
+        lines.sort_unstable();
+        let carrier = self.carrier.as_deref().map(|carrier| carrier.trim().to_lowercase());
+        let tracking = self.tracking.as_deref().map(str::trim);
+        let text = json!([self.id, carrier, tracking, lines]).to_string();
+        // 128 bits of a stable hash: two runs with two labels.
+        let half = |label: &str| sdk::clock::stable_hash(&format!("{label}{text}"));
+        format!("ship-{:016x}{:016x}", half("a"), half("b"))
+    }
+}
+
+fn status(text: &str) -> Result<Status, String> {
+    serde_json::from_value(Value::from(text))
+        .map_err(|_| "one of held, open, in_work, partly_shipped, shipped, cancelled".to_owned())
+}
+
+fn gate(text: &str) -> Result<GateName, String> {
+    serde_json::from_value(Value::from(text)).map_err(|_| {
+        "one of payment, unknown-payment, channel-hold, unknown-state, unknown-delivery, settle, no-address".to_owned()
+    })
+}
+
+fn amount<'t>(text: &'t str, what: &str) -> Result<(&'t str, u32), String> {
+    let wrong = || format!("write {what}=UNITS, as in {what}=2");
+    let (name, units) = text.rsplit_once('=').ok_or_else(wrong)?;
+    let units = units.parse().map_err(|_| wrong())?;
+    if name.is_empty() { Err(wrong()) } else { Ok((name, units)) }
+}
+
+fn line_amount(text: &str) -> Result<LineAmount, String> {
+    amount(text, "l1").map(|(id, quantity)| LineAmount { id: id.to_owned(), quantity })
+}
+
+fn added_line(text: &str) -> Result<AddedLine, String> {
+    amount(text, "SKU").map(|(sku, quantity)| AddedLine { sku: sku.to_owned(), quantity })
+}
+
+fn money(text: &str) -> Result<Money, String> {
+    let wrong = || "write an amount and a currency, as in 12.50USD".to_owned();
+    let at = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(wrong)?;
+    let (figure, currency) = text.split_at(at);
+    let amount: rust_decimal::Decimal = figure.trim().parse().map_err(|_| wrong())?;
+    let is_code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if !is_code || amount.is_sign_negative() {
+        return Err(wrong());
+    }
+    Ok(Money { amount, currency: currency.to_ascii_uppercase() })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn ship(line: &str) -> Ship {
+        #[derive(Parser)]
+        struct Only {
+            #[command(flatten)]
+            ship: Ship,
+        }
+        Only::try_parse_from(std::iter::once("ship").chain(line.split(' '))).unwrap().ship
+    }
+
+    #[test]
+    fn the_key_of_a_parcel_follows_from_the_parcel() {
+        let key = ship("m.c.1 --carrier UPS --tracking 1Z9 --line l1=2 --line l2=1").key();
+        assert_eq!(
+            key,
+            ship("m.c.1 --tracking 1Z9 --carrier ups --line l2=1 --line l1=2 --service Ground").key()
+        );
+        assert_ne!(key, ship("m.c.1 --carrier UPS --tracking 1Z9 --line l1=1 --line l2=1").key());
+        assert_ne!(key, ship("m.c.1 --carrier UPS --tracking 1Z8 --line l1=2 --line l2=1").key());
+        assert_ne!(key, ship("m.c.2 --carrier UPS --tracking 1Z9 --line l1=2 --line l2=1").key());
+        assert!(key.len() <= 200 && key.bytes().all(|byte| byte.is_ascii_graphic()));
+    }
+
+    #[test]
+    fn words_that_cannot_be_read_are_usage_errors() {
+        for line in [
+            "portald orders ship m.c.1 --label-cost 12.50",
+            "portald orders ship m.c.1 --label-cost -1USD",
+            "portald orders ship m.c.1 --line l1",
+            "portald orders ship m.c.1 --line l1=-2",
+            "portald orders split m.c.1",
+            "portald orders merge m.c.1",
+            "portald orders list --status ready",
+            "portald orders release m.c.1 --override all",
+            "portald orders cancel m.c.1",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+        assert_eq!(money("12.50usd").unwrap().currency, "USD");
+    }
+}
