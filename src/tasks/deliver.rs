@@ -64,7 +64,7 @@ async fn steps(
                 Ok(present) => Some(present),
                 Err(error) => {
                     *moved = true;
-                    return failed(shared, connection, id, &peek.key, error).await;
+                    return failed(shared, connection, id, &peek.key, error, Outcome::LookFailed).await;
                 }
             }
         } else {
@@ -83,7 +83,7 @@ async fn steps(
                     status.last_delivery = Some(now);
                 });
             }
-            Err(error) => return failed(shared, connection, id, &peek.key, error).await,
+            Err(error) => return failed(shared, connection, id, &peek.key, error, Outcome::Failed).await,
         }
     }
     // Left for its next turn, behind the others.
@@ -98,13 +98,14 @@ async fn failed(
     id: &RecordId,
     key: &str,
     error: sdk::Error,
+    outcome: fn(sdk::Error) -> Outcome,
 ) -> Result<Verdict, StoreError> {
     let verdict = Verdict::of_channel(&error);
     if verdict.denied {
         connection.ledge.note_write(true);
         connection.suspend(shared, &error).await?;
     }
-    shared.ledger.finish(id, key, Outcome::Failed(error), shared.chance()).await?;
+    shared.ledger.finish(id, key, outcome(error), shared.chance()).await?;
     Ok(verdict)
 }
 
