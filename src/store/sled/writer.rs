@@ -60,7 +60,16 @@ fn write(disk: &Disk, group: Vec<Request>) {
         let mut batch = Group::new(disk);
         for Request { commit, done, waiting } in group {
             let records = commit.guarded.len();
-            answers.push((batch.add(commit), records, done, waiting));
+            let added = batch.add(commit);
+            let broken = match &added {
+                Err(StoreError::Failed(why)) => Some(why.clone()),
+                _ => None,
+            };
+            answers.push((added, records, done, waiting));
+            // The disk could not be read: that is no commit's own fault, and nothing of the group is written.
+            if let Some(why) = broken {
+                return Err(StoreError::Failed(why));
+            }
         }
         disk.apply(batch.into_batch())
     });
