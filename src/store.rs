@@ -1,10 +1,25 @@
 //! Where records are kept: questions, and ONE write, [`Store::commit`]: atomic, durable, compare-and-set.
 //!
 //! Two stores stand behind it: `store::sled` (the one that ships) and `store::memory` (tests and the simulation).
-//! Both pass the same suite (`tests/store.rs`).
+//! Both pass the same suite (`tests/suite/store.rs`).
+//!
+//! A commit has two halves. On the caller's side `prepare` encodes and checks (`layout` names the keys, `envelope`
+//! the values). On the writer's side `group` compares versions and makes one batch of several commits. `questions`
+//! answers everything else. Only what lies below, an ordered `space` of keys and values, differs between the stores.
+//!
+//! # Values that cannot be read
+//! One bad value must not stop the rest. A question for it by name fails with [`StoreError::Corrupt`]; lists leave it
+//! out and say so in the log, once a process in the store that ships, which also counts it in its health. Channel
+//! states are the exception: [`Store::channels`] fails, since a channel that seems new would be given a new cut-over.
 
+mod envelope;
+mod group;
+mod layout;
 pub mod memory;
+mod prepare;
+mod questions;
 pub mod sled;
+mod space;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +35,7 @@ pub trait Store: Send + Sync {
     /// One record.
     async fn record(&self, id: &RecordId) -> Result<Option<Record>, StoreError>;
 
-    /// Many records at once, in the order asked.
+    /// Many records at once, in the order asked. One that cannot be read fails the question: ask one by one then.
     async fn records(&self, ids: Vec<RecordId>) -> Result<Vec<Option<Record>>, StoreError>;
 
     /// Records by id order, a page at a time.
@@ -91,7 +106,7 @@ pub struct Query {
     pub text: Option<String>,
     /// After this id.
     pub after: Option<RecordId>,
-    /// At most so many.
+    /// At most so many; 0 asks for nothing.
     pub limit: usize,
 }
 
@@ -177,4 +192,9 @@ pub enum StoreError {
     /// The store is broken or gone: the process must end and be restarted.
     #[error("the store failed: {0}")]
     Failed(String),
+}
+
+/// Says that a value cannot be read.
+fn report(error: StoreError) {
+    tracing::error!(event = "store.corrupt", %error, "A stored value cannot be read.");
 }

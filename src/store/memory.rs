@@ -1,1 +1,290 @@
-//! A store in memory, for tests: it can forget what was not flushed.
+//! A store in memory, for tests and the simulation. It keeps what the other keeps, byte for byte, so that it also
+//! proves that records survive being written; it can fail on demand, and forget what was not flushed.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::Bound,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sdk::Timestamp;
+
+use super::{
+    Aside, Changes, ChannelState, Page, Query, Store, StoreError,
+    group::Group,
+    layout,
+    prepare::Prepared,
+    questions,
+    space::{Batch, Space},
+};
+use crate::record::{Event, Record, RecordId};
+
+/// A store in memory.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+    latency: Duration,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What readers see.
+    applied: Map,
+    /// What a loss of power leaves.
+    durable: Map,
+    /// Applied and not yet durable, in order.
+    unflushed: Vec<Batch>,
+    failures: VecDeque<Failure>,
+    counters: Counters,
+    gone: bool,
+}
+
+/// How a commit is made to fail. The caller always gets [`StoreError::Failed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Nothing is written.
+    Before,
+    /// It is written, durably; only the answer is lost.
+    AnswerLost,
+    /// It is written and readers see it, but a crash forgets it unless a later commit flushes it as well.
+    NotFlushed,
+}
+
+/// What a store has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Commits that were acknowledged.
+    pub commits: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Commits refused because of a version.
+    pub conflicts: u64,
+    /// Commits made to fail.
+    pub failed: u64,
+}
+
+impl MemoryStore {
+    /// An empty store that answers at once.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes every commit take this long (tokio's time, which tests can pause), half of it before others see it
+    /// and half before it is durable.
+    pub fn with_latency(mut self, latency: Duration) -> Self {
+        self.latency = latency;
+        self
+    }
+
+    /// Makes the next commit fail; several calls make several commits fail, in their order. Empty commits and
+    /// conflicts do not count.
+    pub fn fail_next(&self, failure: Failure) {
+        self.lock().failures.push_back(failure);
+    }
+
+    /// What was done so far.
+    pub fn counters(&self) -> Counters {
+        self.lock().counters
+    }
+
+    /// The power fails: a new store with what was flushed, which is all that was acknowledged. This one answers
+    /// [`StoreError::Failed`] from now on.
+    pub fn crash(&self) -> Self {
+        let mut state = self.lock();
+        state.gone = true;
+        self.reborn(state.durable.clone())
+    }
+
+    /// `kill -9`: a new store with everything that was written, acknowledged or not. This one answers
+    /// [`StoreError::Failed`] from now on.
+    pub fn kill(&self) -> Self {
+        let mut state = self.lock();
+        state.gone = true;
+        self.reborn(state.applied.clone())
+    }
+
+    /// Spoils the stored bytes of a record, as a bad disk would. Answers whether there was one.
+    pub fn damage(&self, id: &RecordId) -> bool {
+        let key = Bytes::from(layout::record(id));
+        let State { applied, durable, .. } = &mut *self.lock();
+        let mut found = false;
+        for map in [applied, durable] {
+            if let Some(value) = map.0.get_mut(&key) {
+                let mut bytes = value.to_vec();
+                if let Some(last) = bytes.last_mut() {
+                    *last ^= 0x01;
+                }
+                *value = bytes.into();
+                found = true;
+            }
+        }
+        found
+    }
+
+    fn reborn(&self, map: Map) -> Self {
+        let state = State { applied: map.clone(), durable: map, ..State::default() };
+        Self { state: Mutex::new(state), latency: self.latency }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read<T>(&self, question: impl FnOnce(&Map) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let state = self.lock();
+        state.alive()?;
+        question(&state.applied)
+    }
+
+    async fn pause(&self) {
+        if self.latency.is_zero() {
+            // Others may run here, as they may while a disk writes.
+            tokio::task::yield_now().await;
+        } else {
+            tokio::time::sleep(self.latency / 2).await;
+        }
+    }
+}
+
+impl State {
+    fn alive(&self) -> Result<(), StoreError> {
+        if self.gone { Err(StoreError::Failed("this store has crashed".to_owned())) } else { Ok(()) }
+    }
+
+    /// Compares and applies; answers how the commit is to fail afterwards.
+    fn apply(&mut self, commit: Prepared) -> Result<Option<Failure>, StoreError> {
+        self.alive()?;
+        let mut group = Group::new(&self.applied);
+        let added = group.add(commit);
+        let batch = group.into_batch();
+        if let Err(error) = added {
+            self.counters.conflicts += u64::from(matches!(error, StoreError::Conflict(_)));
+            return Err(error);
+        }
+        let failure = self.failures.pop_front();
+        self.counters.failed += u64::from(failure.is_some());
+        if failure == Some(Failure::Before) {
+            return Err(StoreError::Failed("made to fail before anything was written".to_owned()));
+        }
+        self.applied.apply(&batch);
+        self.unflushed.push(batch);
+        Ok(failure)
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        self.alive()?;
+        for batch in self.unflushed.drain(..) {
+            self.durable.apply(&batch);
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn record(&self, id: &RecordId) -> Result<Option<Record>, StoreError> {
+        self.read(|map| questions::record(map, id))
+    }
+
+    async fn records(&self, ids: Vec<RecordId>) -> Result<Vec<Option<Record>>, StoreError> {
+        self.read(|map| questions::records(map, &ids))
+    }
+
+    async fn list(&self, query: Query) -> Result<Page, StoreError> {
+        self.read(|map| questions::list(map, &query, &mut super::report))
+    }
+
+    async fn old_events(&self, id: &RecordId) -> Result<Vec<Event>, StoreError> {
+        self.read(|map| questions::old_events(map, id))
+    }
+
+    async fn agenda(&self) -> Result<Vec<(RecordId, Option<Timestamp>)>, StoreError> {
+        self.read(|map| questions::agenda(map, &mut super::report))
+    }
+
+    async fn channels(&self) -> Result<BTreeMap<(String, String), ChannelState>, StoreError> {
+        self.read(questions::channels)
+    }
+
+    async fn channel(&self, merchant: &str, channel: &str) -> Result<Option<ChannelState>, StoreError> {
+        self.read(|map| questions::channel(map, merchant, channel))
+    }
+
+    async fn set_aside(&self, merchant: Option<&str>) -> Result<Vec<Aside>, StoreError> {
+        self.read(|map| questions::set_aside(map, merchant, &mut super::report))
+    }
+
+    async fn tokens(&self, merchant: &str, channel: &str) -> Result<Option<String>, StoreError> {
+        self.read(|map| questions::tokens(map, merchant, channel))
+    }
+
+    async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let records = changes.records.len() as u64;
+        let commit = Prepared::new(changes)?;
+        self.pause().await;
+        let failure = self.lock().apply(commit)?;
+        self.pause().await;
+        let mut state = self.lock();
+        match failure {
+            Some(Failure::NotFlushed) => {
+                return Err(StoreError::Failed("made to fail before it was flushed".to_owned()));
+            }
+            Some(_) => {
+                state.flush()?;
+                return Err(StoreError::Failed("made to fail after it was written".to_owned()));
+            }
+            None => state.flush()?,
+        }
+        state.counters.commits += 1;
+        state.counters.records += records;
+        Ok(())
+    }
+}
+
+/// The key space.
+#[derive(Clone, Debug, Default)]
+struct Map(BTreeMap<Bytes, Bytes>);
+
+impl Map {
+    fn apply(&mut self, batch: &Batch) {
+        for (key, value) in batch {
+            match value {
+                Some(value) => self.0.insert(Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)),
+                None => self.0.remove(key.as_slice()),
+            };
+        }
+    }
+}
+
+impl Space for Map {
+    type Bytes = Bytes;
+
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.0.get(key).cloned())
+    }
+
+    fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+    ) -> impl Iterator<Item = Result<(Bytes, Bytes), StoreError>> {
+        let start = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let range = self.0.range::<[u8], _>((start, Bound::Unbounded));
+        range
+            .take_while(move |(key, _)| key.starts_with(prefix))
+            .map(|(key, value)| Ok((key.clone(), value.clone())))
+    }
+
+    fn last(&self, prefix: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.scan(prefix, None).last().transpose()?.map(|(key, _)| key))
+    }
+}
