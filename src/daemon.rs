@@ -6,6 +6,7 @@
 
 pub mod connections;
 pub mod reload;
+pub mod rename;
 pub mod signals;
 mod supervisor;
 pub mod tokens;
@@ -59,7 +60,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(600);
 /// A future behind a pointer, for the hooks.
 pub type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// Parses the files anew; the error is in words for a person.
-pub type ReloadHook = Box<dyn Fn() -> Result<Rewiring, String> + Send + Sync>;
+pub type ReloadHook = Box<dyn Fn() -> Answer<Result<Rewiring, String>> + Send + Sync>;
 /// Moves a merchant's records from the old id to the new one.
 pub type RenameHook = Box<dyn Fn(String, String) -> Answer<Result<(), String>> + Send + Sync>;
 /// Whether the store is well; the error says what is wrong. Asked every few seconds.
@@ -515,7 +516,7 @@ impl Daemon {
     /// Reads the files again; the inner error leaves all as it was.
     async fn reloaded(&mut self) -> Result<Result<String, String>, DaemonError> {
         // Reading the files blocks this loop for a moment: they are small, and what runs goes on.
-        match (self.reload)() {
+        match (self.reload)().await {
             Ok(rewiring) => Ok(Ok(self.rewire(rewiring).await?)),
             Err(why) => Ok(Err(why)),
         }
