@@ -1,5 +1,7 @@
 //! The layered client against a transport that fails as asked: what is sent how often, and what is known after.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::{
     sync::{
         Arc,
@@ -164,6 +166,19 @@ async fn a_long_wait_goes_back_to_the_caller_and_stops_the_whole_account() {
     assert_eq!(start.elapsed(), Duration::ZERO);
     tokio::time::advance(Duration::from_secs(600)).await;
     assert_eq!(bench.outcome(Effect::Safe).await, (None, 2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_refill_of_a_large_call_is_waited_for_but_not_an_endless_one() {
+    let bench = bench([]);
+    bench.client.throttle().observe(-3000.0, 1000.0, 100.0);
+    let start = Instant::now();
+    assert_eq!(bench.outcome(Effect::Unsafe).await, (None, 1, 1));
+    assert_eq!(start.elapsed().as_secs(), 30);
+    bench.client.throttle().observe(-30_000.0, 1000.0, 100.0);
+    let error = bench.send(Effect::Unsafe).await.unwrap_err();
+    assert_eq!((error.kind, error.retry_after.unwrap().as_secs()), (ErrorKind::RateLimited, 300));
+    assert_eq!(start.elapsed().as_secs(), 30, "told at once");
 }
 
 #[tokio::test(start_paused = true)]
