@@ -32,16 +32,15 @@ impl Http for Remote {
     }
 }
 
-/// By status; a body of `garbage` cannot be read, one of `throttled` is a refusal in 200.
+/// By status; a body of `garbage` cannot be read, one of `throttled` is a refusal, whatever the status.
 struct ByStatus;
 
 impl Classify for ByStatus {
     fn classify(&self, operation: &'static str, response: &Response<Bytes>, _: &Throttle) -> Result<()> {
-        classify_status(operation, response)?;
         match response.body().as_ref() {
             b"garbage" => Err(Error::new(ErrorKind::Malformed, operation, "not JSON")),
             b"throttled" => Err(Error::new(ErrorKind::RateLimited, operation, "THROTTLED")),
-            _ => Ok(()),
+            _ => classify_status(operation, response),
         }
     }
 }
