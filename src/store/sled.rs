@@ -292,7 +292,7 @@ impl Space for Disk {
     }
 
     fn last(&self, prefix: &[u8]) -> Result<Option<IVec>, StoreError> {
-        Ok(self.db.scan_prefix(prefix).keys().next_back().transpose().map_err(failed)?)
+        self.db.scan_prefix(prefix).keys().next_back().transpose().map_err(failed)
     }
 }
 
