@@ -292,7 +292,7 @@ impl Space for Disk {
     }
 
     fn last(&self, prefix: &[u8]) -> Result<Option<IVec>, StoreError> {
-        Ok(self.db.scan_prefix(prefix).keys().next_back().transpose().map_err(failed)?)
+        self.db.scan_prefix(prefix).keys().next_back().transpose().map_err(failed)
     }
 }
 
@@ -337,8 +337,10 @@ fn open_disk(folder: &Path, options: &Options) -> Result<Disk, StoreError> {
     };
     let path = folder.join("db");
     let file = OpenOptions::new().read(true).write(true).open(&path).map_err(|error| at(&path, &error))?;
-    // The names of new files are durable only with their folder.
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| at(folder, &error))?;
+    // The names of new files are durable only with their folders.
+    for folder in folder.ancestors().take(2) {
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| at(folder, &error))?;
+    }
     Ok(Disk { db, file, status: Arc::default() })
 }
 

@@ -1,4 +1,5 @@
 //! One suite for every store.
+#![allow(clippy::unwrap_used, reason = "the fixtures of tests may panic")]
 
 use std::{collections::BTreeMap, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
@@ -474,6 +475,11 @@ async fn sled_closed_well_opens_without_a_look_at_everything() {
     let store = open(folder.path());
     assert!(!store.health(Instant::now()).recovered);
     assert_eq!(store.agenda().await.unwrap(), [(id("1"), Some(time(1)))]);
+    let killed = copy_of(folder.path());
+    assert!(
+        open(killed.path()).health(Instant::now()).recovered,
+        "an old good end does not count for a new one"
+    );
 }
 
 #[tokio::test]
