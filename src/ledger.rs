@@ -3,21 +3,32 @@
 //! "Tell" is the log (each new event of the timeline, under its name), the agenda (when the record next wants
 //! attention), and a wake of the deliverer. Nobody else commits records.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use arc_swap::ArcSwap;
-use sdk::{Clock, Pulled, RemoteFulfillment, RemoteId};
+use sdk::{Clock, Order, Pulled, RemoteFulfillment, RemoteId, Timestamp, Unreadable};
 
 use crate::{
     agenda::Agenda,
     plan::{
-        command::{Answer, Ask, Refused},
-        delivery::{Outcome, Peek, Step},
+        self, Absorbed,
+        command::{self, Answer, Ask, Book, Refused, RefusedKind, Setting},
+        delivery::{self, Outcome, Peek, Step},
     },
     policy::{Policies, Policy},
-    record::{Record, RecordId},
-    store::{ChannelState, Store, StoreError},
+    record::{Event, Record, RecordId},
+    store::{Aside, Changes, ChannelState, Store, StoreError},
+    telemetry,
 };
+
+/// How often one change is decided again when others write the same record: more means that something is wrong.
+const MOST_TRIES: usize = 32;
+
+/// So many events stay in a record's head; when there are more, the older half of them moves to a part.
+const TIMELINE: usize = 64;
 
 /// The ledger of all orders.
 pub struct Ledger {
@@ -25,6 +36,8 @@ pub struct Ledger {
     clock: Arc<dyn Clock>,
     policies: ArcSwap<Policies>,
     agenda: Agenda,
+    /// (merchant, channel, id) of what is set aside.
+    aside: Mutex<BTreeSet<(String, String, String)>>,
 }
 
 /// What a page did.
@@ -43,7 +56,13 @@ pub struct PageOutcome {
 impl Ledger {
     /// A ledger over a store. Rules come by [`Ledger::set_policies`].
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, policies: ArcSwap::from_pointee(Policies::default()), agenda: Agenda::default() }
+        Self {
+            store,
+            clock,
+            policies: ArcSwap::from_pointee(Policies::default()),
+            agenda: Agenda::default(),
+            aside: Mutex::default(),
+        }
     }
 
     /// The store, for questions.
@@ -77,6 +96,8 @@ impl Ledger {
         for (id, due) in &entries {
             self.agenda.set(id, *due);
         }
+        let aside = self.store.set_aside(None).await?;
+        self.aside().extend(aside.into_iter().map(|aside| (aside.merchant, aside.channel, aside.id)));
         Ok(entries.len())
     }
 
@@ -87,6 +108,9 @@ impl Ledger {
 
     /// Takes in one page of a channel, in one commit with the channel's state (its cursor). A record that was
     /// changed meanwhile is read and decided again.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the *channel's state* was changed meanwhile: read it again and come back.
     pub async fn absorb_page(
         &self,
         merchant: &str,
@@ -94,26 +118,178 @@ impl Ledger {
         page: Vec<Pulled>,
         state: Option<ChannelState>,
     ) -> Result<PageOutcome, StoreError> {
-        let _ = (merchant, channel, page, state);
-        Ok(PageOutcome::default())
+        let policy = self.policy(merchant, channel);
+        let mut orders = Vec::with_capacity(page.len());
+        let mut unreadable = Vec::new();
+        for pulled in page {
+            match pulled {
+                Pulled::Order(order) => orders.push(*order),
+                Pulled::Unreadable(entry) => unreadable.push(entry),
+            }
+        }
+        let mut outcome = PageOutcome { set_aside: unreadable.len(), ..PageOutcome::default() };
+        let aside = self.asides(merchant, channel, unreadable).await?;
+        for _ in 0..MOST_TRIES {
+            let decided = self.decide(&policy, std::mem::take(&mut orders), aside.clone()).await?;
+            let outcome_now = decided.outcome;
+            let mut changes =
+                Changes { set_aside: decided.aside, cleared: decided.cleared, ..Changes::default() };
+            if let Some(state) = &state {
+                changes.channels.push((merchant.to_owned(), channel.to_owned(), state.clone()));
+            }
+            match self.commit(decided.changes, changes).await {
+                Ok(()) => {
+                    outcome.imported += outcome_now.imported;
+                    outcome.changed += outcome_now.changed;
+                    outcome.unchanged += outcome_now.unchanged;
+                    outcome.set_aside += outcome_now.set_aside;
+                    return Ok(outcome);
+                }
+                Err((StoreError::Conflict(what), decided)) => {
+                    if let Some(state) = &state {
+                        let stored =
+                            self.store.channel(merchant, channel).await?.map_or(0, |stored| stored.version);
+                        if stored != state.version {
+                            return Err(StoreError::Conflict(what));
+                        }
+                    }
+                    // What a record shows as seen is what the channel told: the page again, without a copy of it.
+                    orders = decided.into_iter().map(|change| change.record.seen).collect();
+                    outcome.unchanged += outcome_now.unchanged;
+                    outcome.set_aside += outcome_now.set_aside;
+                }
+                Err((error, _)) => return Err(error),
+            }
+        }
+        Err(StoreError::Failed(format!("{merchant}.{channel}: a page met others' writes {MOST_TRIES} times")))
+    }
+
+    /// What a page's orders do to their records.
+    async fn decide(
+        &self,
+        policy: &Policy,
+        orders: Vec<Order>,
+        aside: Vec<Aside>,
+    ) -> Result<Decided, StoreError> {
+        let now = self.clock.now();
+        let mut decided = Decided { aside, ..Decided::default() };
+        let ids: Vec<RecordId> =
+            orders.iter().map(|order| RecordId::new(&policy.merchant, &policy.channel, &order.id)).collect();
+        let known = if ids.is_empty() { Vec::new() } else { self.store.records(ids.clone()).await? };
+        let mut place: HashMap<RecordId, usize> = HashMap::with_capacity(ids.len());
+        for ((order, id), stored) in orders.into_iter().zip(ids).zip(known) {
+            let remote = order.id.clone();
+            // Only a channel that cannot revise orders needs its words kept, for the conflict that may follow.
+            let told = if policy.capabilities.sees_edits { String::new() } else { raw(&order) };
+            if let Some(at) = place.get(&id).copied() {
+                // The same order twice in one page: the later picture counts.
+                let change = &mut decided.changes[at];
+                match plan::absorb(&mut change.record, order, policy, now) {
+                    Absorbed::Unchanged | Absorbed::Changed => {}
+                    Absorbed::Conflict(why) => {
+                        let number = change.record.seen.number.clone();
+                        decided.conflict(policy, &(remote, number, told), why, now);
+                    }
+                }
+                continue;
+            }
+            let change = match stored {
+                None => {
+                    decided.outcome.imported += 1;
+                    Change { record: plan::import(order, policy, now), known: 0 }
+                }
+                Some(mut record) => {
+                    let events = record.timeline.len();
+                    match plan::absorb(&mut record, order, policy, now) {
+                        Absorbed::Unchanged => {
+                            decided.outcome.unchanged += 1;
+                            self.clear(&mut decided, policy, &remote);
+                            continue;
+                        }
+                        Absorbed::Conflict(why) => {
+                            let number = record.seen.number;
+                            decided.conflict(policy, &(remote, number, told), why, now);
+                            continue;
+                        }
+                        Absorbed::Changed => {
+                            decided.outcome.changed += 1;
+                            Change { record, known: events }
+                        }
+                    }
+                }
+            };
+            self.clear(&mut decided, policy, &remote);
+            place.insert(id, decided.changes.len());
+            decided.changes.push(change);
+        }
+        Ok(decided)
+    }
+
+    /// An order that reads well again is no longer set aside.
+    fn clear(&self, decided: &mut Decided, policy: &Policy, id: &RemoteId) {
+        let key = (policy.merchant.clone(), policy.channel.clone(), id.0.clone());
+        if self.aside().contains(&key) {
+            decided.cleared.push(key);
+        }
+    }
+
+    /// The entries for records that cannot be read, counting on from what is there.
+    async fn asides(
+        &self,
+        merchant: &str,
+        channel: &str,
+        unreadable: Vec<Unreadable>,
+    ) -> Result<Vec<Aside>, StoreError> {
+        if unreadable.is_empty() {
+            return Ok(Vec::new());
+        }
+        let known = self.store.set_aside(Some(merchant)).await?;
+        let now = self.clock.now();
+        Ok(unreadable
+            .into_iter()
+            .map(|entry| {
+                let before = known.iter().find(|aside| aside.channel == channel && aside.id == entry.id.0);
+                Aside {
+                    merchant: merchant.to_owned(),
+                    channel: channel.to_owned(),
+                    id: entry.id.0,
+                    reason: entry.reason,
+                    raw: bounded(entry.raw),
+                    at: before.map_or(now, |aside| aside.at),
+                    seen: before.map_or(0, |aside| aside.seen).saturating_add(1),
+                }
+            })
+            .collect())
     }
 
     /// The channel no longer has this order (asked by id): alerts, and holds what is not handed off.
     pub async fn vanished(&self, id: &RecordId) -> Result<(), StoreError> {
-        let _ = id;
-        Ok(())
+        self.change(id, |record, policy, now| {
+            let news = plan::intake::vanished(record, now);
+            (news | plan::reconcile(record, policy, now), ())
+        })
+        .await
+        .map(|_| ())
     }
 
     /// Time passed: gates by time alone. Answers whether a write is due now.
     pub async fn tick(&self, id: &RecordId) -> Result<bool, StoreError> {
-        let _ = id;
-        Ok(false)
+        let due = self
+            .change(id, |record, policy, now| {
+                let changed = plan::reconcile(record, policy, now);
+                (changed, delivery::peek(record, policy, now).is_some())
+            })
+            .await?;
+        Ok(due.unwrap_or(false))
     }
 
     /// What the order's next write wants now.
     pub async fn peek(&self, id: &RecordId) -> Result<Option<Peek>, StoreError> {
-        let _ = id;
-        Ok(None)
+        let Some(record) = self.store.record(id).await? else {
+            self.agenda.remove(id);
+            return Ok(None);
+        };
+        Ok(delivery::peek(&record, &self.policy(&record.merchant, &record.channel), self.clock.now()))
     }
 
     /// Begins a write, durably: only then may the step leave.
@@ -123,8 +299,14 @@ impl Ledger {
         key: &str,
         present: Option<&[RemoteFulfillment]>,
     ) -> Result<Option<Step>, StoreError> {
-        let _ = (id, key, present);
-        Ok(None)
+        let step = self
+            .change(id, |record, policy, now| {
+                let before = record.clone();
+                let step = delivery::start(record, key, present, policy, now);
+                (*record != before, step)
+            })
+            .await?;
+        Ok(step.flatten())
     }
 
     /// Records what came of a step, durably. `jitter` in `0.0..1.0`.
@@ -135,14 +317,53 @@ impl Ledger {
         outcome: Outcome,
         jitter: f64,
     ) -> Result<(), StoreError> {
-        let _ = (id, key, outcome, jitter);
-        Ok(())
+        self.change(id, |record, policy, now| {
+            delivery::finish(record, key, &outcome, policy, now, jitter);
+            (true, ())
+        })
+        .await
+        .map(|_| ())
+    }
+
+    /// Reads, decides, commits; decides again where somebody else wrote first. `None`: there is no such record.
+    /// `decide` answers whether it changed the record, and what else the caller wants to know.
+    async fn change<T>(
+        &self,
+        id: &RecordId,
+        mut decide: impl FnMut(&mut Record, &Policy, Timestamp) -> (bool, T) + Send,
+    ) -> Result<Option<T>, StoreError> {
+        for _ in 0..MOST_TRIES {
+            let Some(mut record) = self.store.record(id).await? else {
+                self.agenda.remove(id);
+                return Ok(None);
+            };
+            let known = record.timeline.len();
+            let policy = self.policy(&record.merchant, &record.channel);
+            let (changed, answer) = decide(&mut record, &policy, self.clock.now());
+            if !changed {
+                self.agenda.update(&record);
+                return Ok(Some(answer));
+            }
+            match self.commit(vec![Change { record, known }], Changes::default()).await {
+                Ok(()) => return Ok(Some(answer)),
+                Err((StoreError::Conflict(_), _)) => {}
+                Err((error, _)) => return Err(error),
+            }
+        }
+        Err(StoreError::Failed(format!("{id} met others' writes {MOST_TRIES} times")))
     }
 
     /// Does a command on the supplier order `id`, durably.
     pub async fn command(&self, id: &str, ask: Ask) -> Result<Answer, Refused> {
-        let _ = (id, ask);
-        Err(Refused::not_found("not built"))
+        let (record, n) = RecordId::parse_order(id).ok_or_else(|| unknown(id))?;
+        self.do_command(
+            vec![record.clone()],
+            |book, setting| command::apply(book, &record, n, &ask, setting),
+            |book| {
+                book.get(&record).map(|record| command::reach(record, n, &ask.command)).unwrap_or_default()
+            },
+        )
+        .await
     }
 
     /// Makes a ship-together group of supplier orders, the first being the lead; one commit writes all.
@@ -152,7 +373,177 @@ impl Ledger {
         key: Option<String>,
         if_match: Option<u64>,
     ) -> Result<Answer, Refused> {
-        let _ = (ids, key, if_match, RemoteId::default());
-        Err(Refused::not_found("not built"))
+        let mut records = Vec::new();
+        for id in ids {
+            let (record, _) = RecordId::parse_order(id).ok_or_else(|| unknown(id))?;
+            if !records.contains(&record) {
+                records.push(record);
+            }
+        }
+        let apply = |book: &mut Book, setting: Setting<'_>| {
+            command::merge(book, ids, key.as_deref(), if_match, setting)
+        };
+        self.do_command(records, apply, |_| Vec::new()).await
     }
+
+    async fn do_command(
+        &self,
+        ids: Vec<RecordId>,
+        apply: impl Fn(&mut Book, Setting<'_>) -> Result<Answer, Refused> + Send + Sync,
+        reach: impl Fn(&Book) -> Vec<RecordId> + Send + Sync,
+    ) -> Result<Answer, Refused> {
+        for _ in 0..MOST_TRIES {
+            let mut book = self.load(ids.clone()).await?;
+            let further = reach(&book);
+            if !further.is_empty() {
+                book.extend(self.load(further).await?);
+            }
+            let before = book.clone();
+            let policies = self.policies.load_full();
+            let mut answer = apply(&mut book, Setting { policies: &policies, now: self.clock.now() })?;
+            let changes: Vec<Change> = book
+                .into_iter()
+                .filter_map(|(id, record)| {
+                    let old = before.get(&id).filter(|old| **old != record)?;
+                    Some(Change { known: old.timeline.len(), record })
+                })
+                .collect();
+            let stored = changes.iter().any(|change| change.record.id == answer.record.id);
+            match self.commit(changes, Changes::default()).await {
+                Ok(()) => {
+                    answer.record.version += u64::from(stored);
+                    return Ok(answer);
+                }
+                Err((StoreError::Conflict(_), _)) => {}
+                Err((error, _)) => return Err(unavailable(&error)),
+            }
+        }
+        Err(unavailable(&StoreError::Failed(format!("the order met others' writes {MOST_TRIES} times"))))
+    }
+
+    async fn load(&self, ids: Vec<RecordId>) -> Result<Book, Refused> {
+        let records = self.store.records(ids).await.map_err(|error| unavailable(&error))?;
+        Ok(records.into_iter().flatten().map(|record| (record.id.clone(), record)).collect())
+    }
+
+    /// Commits records and what goes with them; then tells: the log, the agenda, who is set aside. A failed commit
+    /// gives the changes back.
+    async fn commit(
+        &self,
+        mut changed: Vec<Change>,
+        mut with: Changes,
+    ) -> Result<(), (StoreError, Vec<Change>)> {
+        if changed.is_empty() && with.is_empty() {
+            return Ok(());
+        }
+        let events: Vec<Vec<Event>> =
+            changed.iter().map(|change| change.record.timeline[change.known..].to_vec()).collect();
+        for change in &changed {
+            let mut record = change.record.clone();
+            if record.timeline.len() > TIMELINE {
+                let old: Vec<Event> = record.timeline.drain(..record.timeline.len() - TIMELINE / 2).collect();
+                record.timeline_moved += old.len() as u32;
+                with.old_events.push((record.id.clone(), old));
+            }
+            with.records.push(record);
+        }
+        let set_aside = with.set_aside.clone();
+        let cleared = with.cleared.clone();
+        if let Err(error) = self.store.commit(with).await {
+            return Err((error, changed));
+        }
+        for (change, events) in changed.iter_mut().zip(&events) {
+            change.record.version += 1;
+            for event in events {
+                telemetry::log_event(&change.record, event);
+            }
+            self.agenda.update(&change.record);
+        }
+        for entry in &set_aside {
+            tracing::error!(
+                event = "order.set_aside",
+                merchant = entry.merchant,
+                channel = entry.channel,
+                order = entry.id,
+                error = entry.reason,
+                "an order cannot be taken in: it is set aside until it can"
+            );
+        }
+        let mut aside = self.aside();
+        for key in &cleared {
+            tracing::info!(
+                event = "order.set_aside_cleared",
+                merchant = key.0,
+                channel = key.1,
+                order = key.2,
+                "an order that was set aside could be taken in"
+            );
+            aside.remove(key);
+        }
+        aside.extend(set_aside.into_iter().map(|entry| (entry.merchant, entry.channel, entry.id)));
+        Ok(())
+    }
+
+    fn aside(&self) -> MutexGuard<'_, BTreeSet<(String, String, String)>> {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A record to be committed, and how many of its events were stored before.
+struct Change {
+    record: Record,
+    known: usize,
+}
+
+/// What a page's orders came to.
+#[derive(Default)]
+struct Decided {
+    changes: Vec<Change>,
+    aside: Vec<Aside>,
+    cleared: Vec<(String, String, String)>,
+    outcome: PageOutcome,
+}
+
+impl Decided {
+    fn conflict(&mut self, policy: &Policy, told: &(RemoteId, String, String), why: String, now: Timestamp) {
+        self.outcome.set_aside += 1;
+        self.aside.push(Aside {
+            merchant: policy.merchant.clone(),
+            channel: policy.channel.clone(),
+            id: told.0.0.clone(),
+            reason: format!(
+                "order {} is known already, and this channel cannot revise orders; {why}",
+                told.1
+            ),
+            raw: bounded(told.2.clone()),
+            at: now,
+            seen: 1,
+        });
+    }
+}
+
+fn raw(order: &Order) -> String {
+    serde_json::to_string(order).unwrap_or_else(|error| format!("cannot be written: {error}"))
+}
+
+/// Raw payloads are kept for a person's eye: so many bytes of them.
+const MOST_RAW: usize = 64 * 1024;
+
+fn bounded(mut raw: String) -> String {
+    if raw.len() > MOST_RAW {
+        let mut end = MOST_RAW;
+        while !raw.is_char_boundary(end) {
+            end -= 1;
+        }
+        raw.truncate(end);
+    }
+    raw
+}
+
+fn unknown(id: &str) -> Refused {
+    Refused::not_found(format!("there is no order {id}"))
+}
+
+fn unavailable(error: &StoreError) -> Refused {
+    Refused { kind: RefusedKind::Unavailable, code: "store", message: error.to_string() }
 }

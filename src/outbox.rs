@@ -41,6 +41,15 @@ pub struct Write {
     /// Attempts begun.
     #[serde(default, skip_serializing_if = "skip_zero")]
     pub attempts: u32,
+    /// Failures since the last success: they set the wait.
+    #[serde(default, skip_serializing_if = "skip_zero")]
+    pub failures: u32,
+    /// A person gave it up: it is not planned again.
+    #[serde(default, skip_serializing_if = "skip_false")]
+    pub given_up: bool,
+    /// An attempt may have been applied, and nothing has settled it since.
+    #[serde(default, skip_serializing_if = "skip_false")]
+    pub uncertain: bool,
     /// No attempt before this.
     pub next_at: Timestamp,
     /// When it was planned.
@@ -143,6 +152,41 @@ impl WriteState {
     }
 }
 
+impl Write {
+    /// Units of its lines that no remote fulfillment of it holds yet.
+    pub fn remaining(&self) -> Vec<LineQuantity> {
+        let mut left = self.lines.clone();
+        for told in self.made.iter().flat_map(|made| &made.lines) {
+            let mut units = told.quantity;
+            for line in left.iter_mut().filter(|line| line.line == told.line) {
+                let taken = line.quantity.min(units);
+                line.quantity -= taken;
+                units -= taken;
+            }
+        }
+        left.retain(|line| line.quantity > 0);
+        left
+    }
+
+    /// Whether the channel may show something of it.
+    pub fn may_be_told(&self) -> bool {
+        !self.made.is_empty()
+            || self.uncertain
+            || self.state.is_uncertain()
+            || matches!(self.state, WriteState::Done { .. })
+    }
+
+    /// Whether it is about this parcel.
+    pub fn is_of(&self, order: u32, parcel: u32) -> bool {
+        self.order == order && self.parcel == parcel && self.kind != WriteKind::Split
+    }
+
+    /// Whether it was replaced by a later one before it was sent.
+    pub fn is_superseded(&self) -> bool {
+        matches!(self.state, WriteState::Dropped { .. }) && !self.given_up
+    }
+}
+
 /// The write that goes next: the first of the order's writes still owed.
 pub fn next(writes: &[Write]) -> Option<&Write> {
     writes.iter().find(|write| write.state.is_owed())
@@ -153,9 +197,9 @@ pub fn next_due(writes: &[Write]) -> Option<Timestamp> {
     next(writes).map(|write| write.next_at)
 }
 
-/// The wait before attempt `attempts + 1`: doubling from two seconds, up to `cap`, with `jitter` in `0.0..1.0`
+/// The wait after so many failures in a row: doubling from two seconds, up to `cap`, with `jitter` in `0.0..1.0`
 /// taking off at most a quarter. Without end: what passes is tried until it passes.
-pub fn backoff(attempts: u32, cap: Duration, jitter: f64) -> Duration {
+pub fn backoff(failures: u32, cap: Duration, jitter: f64) -> Duration {
     use backoff::{ExponentialBackoffBuilder, backoff::Backoff};
     // `backoff` only calculates here: its own jitter cannot be seeded and its elapsed time reads the wall clock.
     let mut schedule = ExponentialBackoffBuilder::new()
@@ -166,7 +210,7 @@ pub fn backoff(attempts: u32, cap: Duration, jitter: f64) -> Duration {
         .with_max_elapsed_time(None)
         .build();
     let mut wait = cap;
-    for _ in 0..attempts.clamp(1, 32) {
+    for _ in 0..failures.clamp(1, 32) {
         wait = schedule.next_backoff().unwrap_or(cap);
     }
     wait.min(cap).mul_f64(1.0 - 0.25 * jitter.clamp(0.0, 1.0))

@@ -55,6 +55,11 @@ pub struct Fields {
 }
 
 impl Policy {
+    /// Whether these are the rules of [`Policy::suspended`].
+    pub fn is_suspended(&self) -> bool {
+        self.since == Timestamp::MAX_UTC
+    }
+
     /// For a merchant that the files no longer name: what is decided stays, the supplier can go on recording
     /// facts, nothing new is routed and nothing is sent.
     pub fn suspended(merchant: &str, channel: &str) -> Self {

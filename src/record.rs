@@ -354,6 +354,11 @@ impl SupplierLine {
         self.quantity().max(self.routed).saturating_sub(self.gone())
     }
 
+    /// Shipped units that the channel waits for: what was edited in beyond them is the supplier's own.
+    pub fn shipped_for_channel(&self) -> u32 {
+        self.shipped.min(self.routed.saturating_sub(self.cancelled.saturating_add(self.elsewhere)))
+    }
+
     /// Units that are settled one way or the other.
     pub fn gone(&self) -> u32 {
         self.shipped.saturating_add(self.cancelled).saturating_add(self.elsewhere)
@@ -588,10 +593,16 @@ impl Record {
 
     /// Whether units of this order still wait for a gate.
     pub fn is_gated(&self, order: &SupplierOrder) -> bool {
-        order.lines.iter().any(|line| {
-            line.open() > 0
-                && line.channel_line.as_ref().and_then(|id| self.line(id)).is_some_and(|line| line.held > 0)
-        })
+        // What came after the hand-off waits in an order of its own.
+        order.acked_at.is_none()
+            && order.lines.iter().any(|line| {
+                line.open() > 0
+                    && line
+                        .channel_line
+                        .as_ref()
+                        .and_then(|id| self.line(id))
+                        .is_some_and(|line| line.held > 0)
+            })
     }
 
     /// The reasons of the channel and the supplier to hold an order now (gates apart).
@@ -633,7 +644,7 @@ impl Record {
 
     /// Channel units of a line that are wholly shipped: the minimum over its parts, over all splits.
     pub fn shipped_units(&self, line: &AccountLine) -> u32 {
-        self.units(line, |line| line.shipped.min(line.routed))
+        self.units(line, SupplierLine::shipped_for_channel)
     }
 
     /// Channel units of a line that are still open.

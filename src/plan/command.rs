@@ -1,10 +1,16 @@
 //! What the supplier can ask of an order, and how it is refused.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use chrono::NaiveDate;
-use sdk::{Money, Timestamp};
+use sdk::{Money, Timestamp, clock::stable_hash};
 use serde::{Deserialize, Serialize};
 
-use crate::record::{GateName, Record};
+use super::{orders, shipping, splits};
+use crate::{
+    policy::{Policies, Policy},
+    record::{CommandDone, GateName, Record, RecordId, SupplierOrder},
+};
 
 /// One command on one supplier order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -177,6 +183,11 @@ pub enum RefusedKind {
 }
 
 impl Refused {
+    /// `If-Match` does not hold.
+    pub fn stale(message: impl Into<String>) -> Self {
+        Self { kind: RefusedKind::Stale, code: "version", message: message.into() }
+    }
+
     /// A refusal of kind `NotFound`.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self { kind: RefusedKind::NotFound, code: "not-found", message: message.into() }
@@ -191,6 +202,204 @@ impl Refused {
     pub fn invalid(code: &'static str, message: impl Into<String>) -> Self {
         Self { kind: RefusedKind::Invalid, code, message: message.into() }
     }
+}
+
+/// The records that one command reads and may change, by id: more than one only for ship-together groups.
+pub type Book = BTreeMap<RecordId, Record>;
+
+/// What a command is done under.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'s> {
+    /// The rules of all channels.
+    pub policies: &'s Policies,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl Setting<'_> {
+    pub(super) fn policy(&self, record: &Record) -> Arc<Policy> {
+        self.policies.get(&record.merchant, &record.channel)
+    }
+}
+
+/// The other records that a command on order `n` needs in its book.
+pub fn reach(record: &Record, n: u32, command: &Command) -> Vec<RecordId> {
+    let Some(order) = record.order(n) else { return Vec::new() };
+    let related: Vec<&String> = match command {
+        Command::Ship(_) => order.merged.iter().collect(),
+        Command::Unmerge => order.merged.iter().chain(&order.merged_into).collect(),
+        _ => Vec::new(),
+    };
+    let mut ids: Vec<RecordId> =
+        related.into_iter().filter_map(|id| RecordId::parse_order(id)).map(|(id, _)| id).collect();
+    ids.retain(|id| *id != record.id);
+    ids.sort();
+    ids.dedup();
+    ids
+}
+
+/// Does a command on order `n` of the record `id`. On a refusal the book is to be thrown away.
+pub fn apply(
+    book: &mut Book,
+    id: &RecordId,
+    n: u32,
+    ask: &Ask,
+    setting: Setting<'_>,
+) -> Result<Answer, Refused> {
+    let record = book.get_mut(id).ok_or_else(|| unknown(&id.order(n)))?;
+    let digest = digest(&ask.command, n);
+    if let Some(answer) = repeated(record, ask.key.as_deref(), digest, ask.if_match)? {
+        return Ok(answer);
+    }
+    if record.order(n).is_none() && !(n == 1 && ask.command == Command::Reimport) {
+        return Err(unknown(&id.order(n)));
+    }
+    let mut done = Done { order: n, warnings: Vec::new() };
+    let policy = setting.policy(record);
+    let now = setting.now;
+    match &ask.command {
+        Command::Ack => orders::ack(record, n, &policy, now)?,
+        Command::Hold { reason } => orders::hold(record, n, reason, now)?,
+        Command::Release { overrides } => done.warnings = orders::release(record, n, overrides, now)?,
+        Command::Edit { lines, add } => done.warnings = orders::edit(record, n, lines, add, now)?,
+        Command::Reimport => orders::reimport(record, &policy, now)?,
+        Command::RetryWrite { key } => orders::retry_write(record, key, &policy, now)?,
+        Command::DropWrite { key, reason } => done.warnings = orders::drop_write(record, key, reason, now)?,
+        Command::Split { lines } => done.order = splits::split(record, n, lines, now)?,
+        Command::Unmerge => splits::unmerge(book, id, n, now)?,
+        Command::Ship(parcel) => done.warnings = shipping::ship(book, id, n, parcel, setting)?,
+        Command::Track { shipment, change } => {
+            done.warnings = shipping::track(record, n, shipment, change, now)?;
+        }
+        Command::Void { shipment, reason } => shipping::void(record, n, shipment, reason, now)?,
+    }
+    for record in book.values_mut() {
+        let policy = setting.policy(record);
+        super::reconcile(record, &policy, now);
+    }
+    let record = book.get_mut(id).ok_or_else(|| unknown(&id.order(n)))?;
+    Ok(remember(record, ask.key.as_deref(), digest, done))
+}
+
+/// Makes a ship-together group of these supplier orders; the first is its lead, and keeps the key.
+pub fn merge(
+    book: &mut Book,
+    ids: &[String],
+    key: Option<&str>,
+    if_match: Option<u64>,
+    setting: Setting<'_>,
+) -> Result<Answer, Refused> {
+    let lead = ids.first().ok_or_else(|| Refused::invalid("merge", "name at least two orders"))?;
+    let (id, n) = RecordId::parse_order(lead).ok_or_else(|| unknown(lead))?;
+    let record = book.get_mut(&id).ok_or_else(|| unknown(lead))?;
+    let digest = stable_hash(&format!("merge {}", ids.join(" ")));
+    if let Some(answer) = repeated(record, key, digest, if_match)? {
+        return Ok(answer);
+    }
+    splits::merge(book, ids, setting.now)?;
+    for record in book.values_mut() {
+        let policy = setting.policy(record);
+        super::reconcile(record, &policy, setting.now);
+    }
+    let record = book.get_mut(&id).ok_or_else(|| unknown(lead))?;
+    Ok(remember(record, key, digest, Done { order: n, warnings: Vec::new() }))
+}
+
+struct Done {
+    order: u32,
+    warnings: Vec<String>,
+}
+
+fn digest(command: &Command, n: u32) -> u64 {
+    // A command has no map and no float, so it is always written the same way.
+    stable_hash(&format!("{n} {}", serde_json::to_string(command).unwrap_or_default()))
+}
+
+/// The answer of the same command under the same key; a refusal where the key or the version contradicts.
+fn repeated(
+    record: &Record,
+    key: Option<&str>,
+    digest: u64,
+    if_match: Option<u64>,
+) -> Result<Option<Answer>, Refused> {
+    if let Some(done) = key.and_then(|key| record.commands.get(key)) {
+        if done.digest != digest {
+            return Err(Refused::conflict(
+                "idempotency-key",
+                "this Idempotency-Key was used for another command: take a fresh one",
+            ));
+        }
+        let answer = Answer { record: record.clone(), order: done.order, warnings: done.warnings.clone() };
+        return Ok(Some(answer));
+    }
+    match if_match {
+        Some(version) if version != record.version => Err(Refused::stale(format!(
+            "the order was changed meanwhile: it is at version {}, not {version}. Look again, then decide",
+            record.version
+        ))),
+        _ => Ok(None),
+    }
+}
+
+fn remember(record: &mut Record, key: Option<&str>, digest: u64, done: Done) -> Answer {
+    if let Some(key) = key {
+        let entry = CommandDone { digest, order: done.order, warnings: done.warnings.clone() };
+        record.commands.insert(key.to_owned(), entry);
+    }
+    Answer { record: record.clone(), order: done.order, warnings: done.warnings }
+}
+
+pub(super) fn unknown(order: &str) -> Refused {
+    Refused::not_found(format!("there is no order {order}"))
+}
+
+pub(super) fn order_mut<'r>(record: &'r mut Record, n: u32) -> Result<&'r mut SupplierOrder, Refused> {
+    let id = record.id.order(n);
+    record.order_mut(n).ok_or_else(|| unknown(&id))
+}
+
+/// Where in the order the line `l1` is.
+pub(super) fn line_at(order: &SupplierOrder, label: &str, order_id: &str) -> Result<usize, Refused> {
+    order.lines.iter().position(|line| line.label() == label).ok_or_else(|| {
+        let known: Vec<String> = order.lines.iter().map(crate::record::SupplierLine::label).collect();
+        Refused::not_found(format!("order {order_id} has no line `{label}`; its lines: {}", known.join(", ")))
+    })
+}
+
+/// The amounts by line, repeated lines added up; a quantity of zero is refused.
+pub(super) fn sum_amounts(lines: &[LineAmount]) -> Result<Vec<(String, u32)>, Refused> {
+    let mut sums: Vec<(String, u32)> = Vec::new();
+    for line in lines {
+        if line.quantity == 0 {
+            return Err(Refused::invalid(
+                "quantity",
+                format!("line {}: a quantity of 0 means nothing", line.id),
+            ));
+        }
+        match sums.iter_mut().find(|(id, _)| *id == line.id) {
+            Some((_, sum)) => *sum = sum.saturating_add(line.quantity),
+            None => sums.push((line.id.clone(), line.quantity)),
+        }
+    }
+    Ok(sums)
+}
+
+/// Text of a person: trimmed, bounded, without control characters. Blank is `None`.
+pub(super) fn text(field: &str, value: Option<&str>, longest: usize) -> Result<Option<String>, Refused> {
+    let Some(value) = value.map(str::trim).filter(|value| !value.is_empty()) else { return Ok(None) };
+    if value.chars().count() > longest {
+        return Err(Refused::invalid("too-long", format!("`{field}` is longer than {longest} characters")));
+    }
+    if value.chars().any(char::is_control) {
+        return Err(Refused::invalid("control-character", format!("`{field}` holds a control character")));
+    }
+    Ok(Some(value.to_owned()))
+}
+
+/// The same, where something must be said.
+pub(super) fn required_text(field: &str, value: &str, longest: usize) -> Result<String, Refused> {
+    text(field, Some(value), longest)?
+        .ok_or_else(|| Refused::invalid("missing", format!("`{field}` is empty")))
 }
 
 /// Reads a ship date: an instant, or a date, which is noon of the supplier's zone.

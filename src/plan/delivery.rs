@@ -1,11 +1,16 @@
 //! One write's way to the channel: what to do next, and what its result means.
 
 use sdk::{
-    Error, FulfillmentRequest, LineQuantity, Pushed, RemoteFulfillment, RemoteId, SplitMirror, Timestamp,
-    TrackingSet, TrackingUpdate,
+    Error, ErrorKind, FulfillmentRequest, LineQuantity, Pushed, RemoteFulfillment, RemoteId, SplitMirror,
+    Timestamp, TrackingSet, TrackingUpdate,
 };
 
-use crate::{policy::Policy, record::Record};
+use super::mirror;
+use crate::{
+    outbox::{self, Made, Write, WriteKind, WriteState},
+    policy::Policy,
+    record::{Level, Record},
+};
 
 /// What the next write of an order wants done now.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +52,8 @@ pub enum Outcome {
     Done,
     /// It failed; the kind says what next.
     Failed(Error),
+    /// The look before it failed: nothing was sent.
+    LookFailed(Error),
 }
 
 /// Whether a remote fulfillment may be what a write with this tracking and these lines made: the same number, and no
@@ -66,8 +73,17 @@ pub fn alike(tracking: &TrackingSet, lines: &[LineQuantity], remote: &RemoteFulf
 
 /// What the order's next write wants at `now`, if anything is due and may be sent.
 pub fn peek(record: &Record, policy: &Policy, now: Timestamp) -> Option<Peek> {
-    let _ = (record, policy, now);
-    None
+    if policy.shadow || policy.is_suspended() {
+        return None;
+    }
+    let write = outbox::next(&record.writes).filter(|write| write.next_at <= now)?;
+    Some(Peek { key: write.key.clone(), order: record.seen.id.clone(), look: needs_look(write, policy) })
+}
+
+fn needs_look(write: &Write, policy: &Policy) -> bool {
+    policy.capabilities.finds_fulfillments
+        && write.kind == WriteKind::Create
+        && (write.attempts == 0 || write.state.is_uncertain())
 }
 
 /// Begins (or, after a look, settles) the write. `Some`: commit the record, then do the step.
@@ -79,18 +95,292 @@ pub fn start(
     policy: &Policy,
     now: Timestamp,
 ) -> Option<Step> {
-    let _ = (record, key, present, policy, now);
-    None
+    if record.shadow || peek(record, policy, now)?.key != key {
+        return None;
+    }
+    let index = record.writes.iter().position(|write| write.key == key)?;
+    if needs_look(&record.writes[index], policy) && present.is_none() {
+        return None;
+    }
+    let may_go = match record.writes[index].kind {
+        WriteKind::Create => start_create(record, index, present, policy, now),
+        WriteKind::Track | WriteKind::Void => aim(record, index, now),
+        WriteKind::Split => start_split(record, index, now),
+    };
+    if !may_go {
+        super::reconcile(record, policy, now);
+        return None;
+    }
+    let write = &mut record.writes[index];
+    write.uncertain |= write.state.is_uncertain();
+    write.state = WriteState::Attempting { since: now };
+    write.attempts += 1;
+    write.next_at = later(now, policy.read_back);
+    Some(step(record, index))
+}
+
+/// Settles a `create` by what the channel shows. Answers whether a request must (still) leave.
+fn start_create(
+    record: &mut Record,
+    index: usize,
+    present: Option<&[RemoteFulfillment]>,
+    policy: &Policy,
+    now: Timestamp,
+) -> bool {
+    let write = &record.writes[index];
+    if write.attempts == 0 {
+        let seen = present.unwrap_or_default().iter().map(|remote| remote.id.clone()).collect();
+        record.writes[index].seen_before = seen;
+        return true;
+    }
+    if !(write.state.is_uncertain() && policy.capabilities.finds_fulfillments) {
+        return true;
+    }
+    for remote in present.unwrap_or_default() {
+        adopt(record, index, remote, now);
+    }
+    let write = &mut record.writes[index];
+    if write.remaining().is_empty() {
+        settle(record, index, now);
+        return false;
+    }
+    // The channel does not show the rest of it.
+    write.state = WriteState::Pending;
+    write.uncertain = false;
+    if mirror::void_of(record, &record.writes[index]).is_some() {
+        record.writes[index].state = WriteState::Dropped { at: now };
+        return false;
+    }
+    true
+}
+
+/// Takes a remote fulfillment for what an attempt of unknown outcome made, if it can be nothing else.
+fn adopt(record: &mut Record, index: usize, remote: &RemoteFulfillment, now: Timestamp) {
+    let claimed = record.writes.iter().flat_map(|write| &write.made).any(|made| made.id == remote.id);
+    let write = &record.writes[index];
+    if !remote.active
+        || claimed
+        || write.seen_before.contains(&remote.id)
+        || !alike(&write.tracking, &write.remaining(), remote)
+    {
+        return;
+    }
+    let (order, label) = (write.order, write.parcel);
+    record.writes[index].made.push(Made { id: remote.id.clone(), lines: remote.lines.clone() });
+    let text = format!("parcel p{label}: the channel already shows it as {}, taken as told", remote.id);
+    record.note(now, "fulfillment.adopted", Some(order), Level::Warn, text);
+}
+
+/// Finds the fulfillments that a correction or a void is about. Answers whether there is something to send.
+fn aim(record: &mut Record, index: usize, now: Timestamp) -> bool {
+    let write = &record.writes[index];
+    let (order, kind) = (write.order, write.kind);
+    let creates = record.writes[..index]
+        .iter()
+        .filter(|create| create.kind == WriteKind::Create && create.is_of(write.order, write.parcel));
+    let about = match kind {
+        WriteKind::Void => creates.rev().find(|create| create.revision == write.revision),
+        _ => creates.rev().find(|create| !create.made.is_empty()),
+    };
+    let targets: Vec<_> = about.iter().flat_map(|create| &create.made).map(|made| made.id.clone()).collect();
+    let unsettled = about.is_some_and(|create| create.uncertain);
+    let write = &mut record.writes[index];
+    if !targets.is_empty() {
+        write.targets = targets;
+        return true;
+    }
+    if kind == WriteKind::Void && unsettled {
+        let why =
+            "whether the channel has this parcel is unknown: look there, take it back by hand if it has";
+        park(record, index, why.to_owned(), now);
+        return false;
+    }
+    write.state =
+        if kind == WriteKind::Void { WriteState::Done { at: now } } else { WriteState::Dropped { at: now } };
+    let text = format!("{}: the channel has nothing of this parcel", kind.as_str());
+    record.note(now, "outbox.nothing_to_do", Some(order), Level::Info, text);
+    false
+}
+
+/// A split is the one write that cannot be looked for: an unknown outcome is a person's to settle.
+fn start_split(record: &mut Record, index: usize, now: Timestamp) -> bool {
+    if !record.writes[index].state.is_uncertain() {
+        return true;
+    }
+    record.writes[index].uncertain = true;
+    let why = "whether the channel shows this split is unknown: look there, then retry or drop it";
+    park(record, index, why.to_owned(), now);
+    false
+}
+
+fn step(record: &Record, index: usize) -> Step {
+    let write = &record.writes[index];
+    let (key, order) = (write.key.clone(), record.seen.id.clone());
+    match write.kind {
+        WriteKind::Create => Step::Push(FulfillmentRequest {
+            key,
+            order,
+            number: record.seen.number.clone(),
+            lines: write.remaining(),
+            tracking: write.tracking.clone(),
+            shipped_at: write.shipped_at,
+            notify: write.notify,
+        }),
+        WriteKind::Track => Step::Track(
+            write
+                .targets
+                .iter()
+                .map(|fulfillment| TrackingUpdate {
+                    key: key.clone(),
+                    order: order.clone(),
+                    number: record.seen.number.clone(),
+                    fulfillment: fulfillment.clone(),
+                    tracking: write.tracking.clone(),
+                    notify: write.notify,
+                })
+                .collect(),
+        ),
+        WriteKind::Void => Step::Void { key, order, fulfillments: write.targets.clone() },
+        WriteKind::Split => Step::Split(SplitMirror { key, order, lines: write.lines.clone() }),
+    }
 }
 
 /// Records what came of a step, and plans what follows. `jitter` in `0.0..1.0`.
 pub fn finish(
     record: &mut Record,
     key: &str,
-    outcome: Outcome,
+    outcome: &Outcome,
     policy: &Policy,
     now: Timestamp,
     jitter: f64,
 ) {
-    let _ = (record, key, outcome, policy, now, jitter);
+    let Some(index) = record.writes.iter().position(|write| write.key == key) else { return };
+    match outcome {
+        Outcome::Pushed(pushed) => {
+            let write = &mut record.writes[index];
+            if write.made.iter().all(|made| made.id != pushed.fulfillment.id) {
+                write.made.push(Made {
+                    id: pushed.fulfillment.id.clone(),
+                    lines: pushed.fulfillment.lines.clone(),
+                });
+            }
+            if pushed.left.is_empty() {
+                settle(record, index, now);
+            } else if write.state.is_owed() {
+                write.state = WriteState::Pending;
+                write.failures = 0;
+                write.next_at = now;
+            }
+        }
+        Outcome::Done => settle(record, index, now),
+        Outcome::Failed(_) | Outcome::LookFailed(_) if !record.writes[index].state.is_owed() => {}
+        Outcome::Failed(error) => failed(record, index, error, false, policy, now, jitter),
+        Outcome::LookFailed(error) => {
+            // Found after a crash, an attempt is as good as indeterminate.
+            let write = &mut record.writes[index];
+            if let WriteState::Attempting { since } = write.state {
+                write.state = WriteState::Indeterminate { since };
+            }
+            failed(record, index, error, true, policy, now, jitter);
+        }
+    }
+    super::reconcile(record, policy, now);
+}
+
+/// The channel has all of it.
+fn settle(record: &mut Record, index: usize, now: Timestamp) {
+    let write = &mut record.writes[index];
+    write.state = WriteState::Done { at: now };
+    write.error = None;
+    write.failures = 0;
+    write.uncertain = false;
+    let (order, parcel, attempts) = (write.order, write.parcel, write.attempts);
+    let (event, what) = match write.kind {
+        WriteKind::Create => ("fulfillment.pushed", format!("the channel has parcel p{parcel}")),
+        WriteKind::Track => {
+            ("tracking.pushed", format!("the channel has the corrected tracking of p{parcel}"))
+        }
+        WriteKind::Void => ("fulfillment.voided", format!("the channel took parcel p{parcel} back")),
+        WriteKind::Split => ("split.pushed", "the channel shows the split".to_owned()),
+    };
+    let text = if attempts > 1 { format!("{what}, after {attempts} attempts") } else { what };
+    record.note(now, event, Some(order), Level::Info, text);
+}
+
+fn failed(
+    record: &mut Record,
+    index: usize,
+    error: &Error,
+    looked: bool,
+    policy: &Policy,
+    now: Timestamp,
+    jitter: f64,
+) {
+    let write = &mut record.writes[index];
+    let since = match write.state {
+        WriteState::Attempting { since } | WriteState::Indeterminate { since } => since,
+        _ => now,
+    };
+    write.failures = write.failures.saturating_add(1);
+    let wait =
+        outbox::backoff(write.failures, policy.retry_cap, jitter).max(error.retry_after.unwrap_or_default());
+    let again = match error.kind {
+        ErrorKind::Unavailable | ErrorKind::RateLimited | ErrorKind::Unauthorized => true,
+        // A look only reads: a page of a proxy in place of an answer is no reason to give up.
+        ErrorKind::Indeterminate | ErrorKind::Malformed if looked => true,
+        ErrorKind::Indeterminate => {
+            write.uncertain = true;
+            let finds = policy.capabilities.finds_fulfillments && write.kind == WriteKind::Create;
+            let look_first = finds || write.kind == WriteKind::Split;
+            if look_first {
+                write.state = WriteState::Indeterminate { since };
+                write.next_at = later(now, policy.read_back);
+            } else {
+                // Safe to repeat under its key.
+                write.state = WriteState::Pending;
+                write.next_at = later(now, wait);
+            }
+            retry_note(record, index, error, now);
+            return;
+        }
+        ErrorKind::Rejected | ErrorKind::NotFound | ErrorKind::Malformed | ErrorKind::Unsupported => false,
+    };
+    if !again {
+        park(record, index, error.to_string(), now);
+        return;
+    }
+    if !looked {
+        write.state = WriteState::Pending;
+    }
+    write.next_at = later(now, wait);
+    retry_note(record, index, error, now);
+}
+
+/// The first failures one by one, then every tenth: a channel that is down for a day must not fill the record.
+fn retry_note(record: &mut Record, index: usize, error: &Error, now: Timestamp) {
+    let write = &mut record.writes[index];
+    write.error = Some(error.to_string());
+    let (order, failures, next) = (write.order, write.failures, write.next_at);
+    if failures <= 3 || failures.is_multiple_of(10) {
+        let text = format!("failure {failures} ({error}); next try at {}", next.format("%Y-%m-%dT%H:%M:%SZ"));
+        record.note(now, "outbox.retry", Some(order), Level::Warn, text);
+    }
+}
+
+fn park(record: &mut Record, index: usize, why: String, now: Timestamp) {
+    let write = &mut record.writes[index];
+    let text =
+        format!("parked: {why}. `outbox retry` sends it again, `outbox drop` gives it up ({})", write.key);
+    write.uncertain |= matches!(write.state, WriteState::Indeterminate { .. });
+    write.state = WriteState::Parked { at: now };
+    write.error = Some(why);
+    let order = write.order;
+    record.note(now, "outbox.parked", Some(order), Level::Error, text);
+}
+
+pub(super) fn later(now: Timestamp, wait: std::time::Duration) -> Timestamp {
+    chrono::TimeDelta::from_std(wait)
+        .ok()
+        .and_then(|wait| now.checked_add_signed(wait))
+        .unwrap_or(Timestamp::MAX_UTC)
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sdk::{Delivery, DeliveryKind, Order, OrderState, RemoteFulfillment, RemoteId, Timestamp};
+use sdk::{Delivery, DeliveryKind, Line, Order, OrderState, RemoteFulfillment, RemoteId, Timestamp};
 
 use super::units::{self, Gone, Scope};
 use crate::{
@@ -85,6 +85,25 @@ pub fn note_changes(record: &mut Record, seen: &Order, now: Timestamp) {
         .filter(|order| order.lines.iter().any(|line| line.open() > 0))
         .map(|order| order.n)
         .collect();
+    let apart: Vec<u32> = record
+        .orders
+        .iter()
+        .filter(|order| order.merged_into.is_some() || !order.merged.is_empty())
+        .filter(|order| order.lines.iter().any(|line| line.open() > 0))
+        .filter(|order| {
+            let told = seen.deliveries.iter().find(|delivery| delivery.key == order.delivery);
+            told.is_some_and(|told| told.ship_to.as_ref() != record.ship_to(order))
+        })
+        .map(|order| order.n)
+        .collect();
+    for n in apart {
+        if let Some(order) = record.order_mut(n) {
+            order.merged_into = None;
+            order.merged.clear();
+        }
+        let text = "its address changed: it no longer ships together with others";
+        record.note(now, "order.unmerged", Some(n), Level::Warn, text);
+    }
     for n in moved {
         let text = format!("the ship-to of {} changed on the channel after hand-off", record.id.order(n));
         if record.alert(now, "address-changed", text.clone()) {
@@ -95,17 +114,20 @@ pub fn note_changes(record: &mut Record, seen: &Order, now: Timestamp) {
 
 /// Brings the account's terms in line with what the channel shows.
 pub fn take_in(record: &mut Record, policy: &Policy, now: Timestamp) {
-    if let OrderState::Cancelled { .. } = record.seen.state {
-        for line in &mut record.seen.lines {
-            line.fulfillable = 0;
-        }
-    }
     let shown = Shown::of(record);
     for duplicate in &shown.duplicates {
         let text =
             format!("fulfillment {duplicate} on the channel repeats a parcel of ours: take one back there");
         if record.alert(now, "duplicate-fulfillment", text.clone()) {
             record.note(now, "fulfillment.duplicate", None, Level::Error, text);
+        }
+    }
+    for gone in taken_back(record) {
+        let text = format!(
+            "fulfillment {gone} was taken back on the channel, not by us: its parcel is no longer told"
+        );
+        if record.alert(now, "fulfillment-taken-back", text.clone()) {
+            record.note(now, "fulfillment.taken_back", None, Level::Error, text);
         }
     }
     let before = (
@@ -121,13 +143,18 @@ pub fn take_in(record: &mut Record, policy: &Policy, now: Timestamp) {
         }
         elsewhere(record, index, shown.foreign.get(&record.lines[index].id).copied().unwrap_or(0));
         let id = &record.lines[index].id;
-        let fulfillable =
-            record.seen.lines.iter().find(|line| line.id == *id).map_or(0, |line| line.fulfillable);
+        let fulfillable = record.seen.lines.iter().find(|line| line.id == *id);
+        let fulfillable = fulfillable.map_or(0, |line| fulfillable_of(&record.seen, line));
         let wanted = fulfillable.saturating_add(shown.fulfilled.get(id).copied().unwrap_or(0));
         cancel(record, index, wanted, policy);
     }
     record.orders.retain(|order| !order.lines.is_empty());
     tell(record, before, elsewhere_before, now);
+}
+
+/// The units of a line that can still be fulfilled: none of a cancelled order.
+pub(super) fn fulfillable_of(seen: &Order, line: &Line) -> u32 {
+    if matches!(seen.state, OrderState::Cancelled { .. }) { 0 } else { line.fulfillable }
 }
 
 fn total(record: &Record, term: impl Fn(&AccountLine) -> u32) -> u64 {
@@ -200,7 +227,7 @@ fn grow(record: &mut Record, policy: &Policy) {
             Owner::Supplier { .. } if excluded => account.excluded += growth,
             Owner::Supplier { .. } => {
                 // Units that the channel shows as gone already never enter a supplier order.
-                let wanted = line.fulfillable.min(growth);
+                let wanted = fulfillable_of(&record.seen, line).min(growth);
                 account.cancelled += growth - wanted;
                 account.held += wanted;
                 units::add(record, index, wanted);
@@ -325,6 +352,30 @@ impl Shown {
         }
         shown
     }
+}
+
+/// Fulfillments of ours that the channel shows as taken back though no void of ours asked for it.
+fn taken_back(record: &Record) -> Vec<RemoteId> {
+    let creates = record.writes.iter().filter(|write| write.kind == WriteKind::Create);
+    creates
+        .filter(|create| super::mirror::void_of(record, create).is_none())
+        .flat_map(|create| &create.made)
+        .filter(|made| record.seen.fulfillments.iter().any(|seen| seen.id == made.id && !seen.active))
+        .map(|made| made.id.clone())
+        .collect()
+}
+
+/// The channel no longer has the order: a person looks, and what is not in work waits. Answers whether that is news.
+pub fn vanished(record: &mut Record, now: Timestamp) -> bool {
+    let text = "the channel no longer has this order";
+    if !record.alert(now, "vanished", text) {
+        return false;
+    }
+    for order in record.orders.iter_mut().filter(|order| order.acked_at.is_none() && order.hold.is_none()) {
+        order.hold = Some(text.to_owned());
+    }
+    record.note(now, "order.vanished", None, Level::Error, text);
+    true
 }
 
 enum Kinship {

@@ -1,11 +1,291 @@
 //! Hop 1, the merchant account, and the writes of hop 2: what is wanted against what is there.
+//!
+//! Level-triggered. Of each parcel the channel should show exactly one live `create` with the parcel's channel units
+//! and its present tracking, or nothing when it was voided. What is there already is the parcel's last `create`
+//! that was neither replaced nor taken back. A `void` carries the revision of the `create` that it takes back.
 
-use sdk::Timestamp;
+use sdk::{LineQuantity, OtherParcel, Timestamp, TrackingSet};
 
-use crate::{policy::Policy, record::Record};
+use crate::{
+    outbox::{Write, WriteKind, WriteState},
+    policy::Policy,
+    record::{AccountParcel, AccountSplit, Level, Owner, Record, Shipment, SupplierOrder},
+};
 
 /// Brings the account and the outbox in line with the supplier's splits and parcels. Answers whether something changed.
 pub fn apply(record: &mut Record, policy: &Policy, now: Timestamp) -> bool {
-    let _ = (record, policy, now);
-    false
+    let account = account(record, now);
+    let splits = split_writes(record, policy, now);
+    let mut parcels = false;
+    for index in 0..record.shipments.len() {
+        parcels |= parcel(record, index, policy, now);
+    }
+    account || splits || parcels
+}
+
+/// Hop 1.
+fn account(record: &mut Record, now: Timestamp) -> bool {
+    let mut changed = false;
+    for index in 0..record.orders.len() {
+        let order = &record.orders[index];
+        if order.split_of.is_none() || record.account.splits.iter().any(|split| split.order == order.n) {
+            continue;
+        }
+        let (n, lines) = (order.n, whole_units(record, order));
+        record.account.splits.push(AccountSplit { order: n, lines, at: now });
+        let text = format!("the merchant account shows the split {}", record.number(n));
+        record.note(now, "split.mirrored", Some(n), Level::Info, text);
+        changed = true;
+    }
+    for index in 0..record.shipments.len() {
+        let shipment = &record.shipments[index];
+        let (order, n, voided) = (shipment.order, shipment.n, shipment.voided_at.is_some());
+        let known = record.account.parcels.iter_mut().find(|parcel| parcel.order == order && parcel.n == n);
+        let text = match known {
+            Some(parcel) if parcel.tracking == shipment.tracking && parcel.voided == voided => continue,
+            Some(parcel) => {
+                parcel.tracking.clone_from(&shipment.tracking);
+                parcel.voided = voided;
+                parcel.at = now;
+                if voided { "voided" } else { "corrected" }
+            }
+            None => {
+                let tracking = shipment.tracking.clone();
+                record.account.parcels.push(AccountParcel { order, n, tracking, voided, at: now });
+                "recorded"
+            }
+        };
+        let text = format!("the merchant account shows parcel p{n}: {text}");
+        record.note(now, "tracking.recorded", Some(order), Level::Info, text);
+        changed = true;
+    }
+    changed
+}
+
+/// The whole channel units that a supplier order holds, by channel line.
+fn whole_units(record: &Record, order: &SupplierOrder) -> Vec<LineQuantity> {
+    let mut lines = Vec::new();
+    for line in &record.lines {
+        let Owner::Supplier { parts, .. } = &line.owner else { continue };
+        let of_part = |sku: &str| -> u32 {
+            let own = order
+                .lines
+                .iter()
+                .filter(|own| own.channel_line.as_ref() == Some(&line.id) && own.sku == sku);
+            own.map(|own| own.routed).fold(0, u32::saturating_add)
+        };
+        let units = parts.iter().map(|part| of_part(&part.sku) / part.per_unit.max(1)).min().unwrap_or(0);
+        if units > 0 {
+            lines.push(LineQuantity { line: line.id.clone(), quantity: units });
+        }
+    }
+    lines
+}
+
+fn split_writes(record: &mut Record, policy: &Policy, now: Timestamp) -> bool {
+    if !(policy.mirror_splits && policy.capabilities.split_mirror) {
+        return false;
+    }
+    let owed: Vec<AccountSplit> = record
+        .account
+        .splits
+        .iter()
+        .filter(|split| !split.lines.is_empty())
+        .filter(|split| {
+            !record.writes.iter().any(|write| write.kind == WriteKind::Split && write.order == split.order)
+        })
+        .cloned()
+        .collect();
+    for split in &owed {
+        let mut write = blank(record, WriteKind::Split, split.order, 0, 1, policy, now);
+        write.lines.clone_from(&split.lines);
+        record.writes.push(write);
+    }
+    !owed.is_empty()
+}
+
+/// One parcel's writes.
+fn parcel(record: &mut Record, index: usize, policy: &Policy, now: Timestamp) -> bool {
+    let shipment = &record.shipments[index];
+    let wanted = shipment.voided_at.is_none() && !shipment.completes.is_empty();
+    let (order, n) = (shipment.order, shipment.n);
+    let lines = shipment.completes.clone();
+    let mut tracking = shipment.tracking.clone();
+    tracking.others = others(record, shipment);
+    let shipped_at = shipment.shipped_at;
+
+    let mut changed = false;
+    let live = record.writes.iter().rposition(|write| {
+        write.is_of(order, n) && write.kind == WriteKind::Create && !write.is_superseded()
+    });
+    let live = live.filter(|at| !is_taken_back(record, *at));
+    if let Some(at) = live {
+        let create = &record.writes[at];
+        if create.given_up && create.made.is_empty() {
+            return false;
+        }
+        let differs = create.lines != lines || !wanted;
+        if !create.may_be_told() {
+            if !differs && create.tracking == tracking {
+                return false;
+            }
+            record.writes[at].state = WriteState::Dropped { at: now };
+            changed = true;
+        } else if differs {
+            if !create.uncertain && (create.state == WriteState::Pending || create.state.is_parked()) {
+                // Told in part: what is made is taken back, the rest is not sent.
+                record.writes[at].state = WriteState::Dropped { at: now };
+            }
+            let revision = record.writes[at].revision;
+            let targets = record.writes[at].made.iter().map(|made| made.id.clone()).collect();
+            drop_unsent_tracks(record, order, n, now);
+            let mut void = blank(record, WriteKind::Void, order, n, revision, policy, now);
+            void.targets = targets;
+            record.writes.push(void);
+            if !policy.capabilities.voids {
+                let text = format!(
+                    "parcel p{n} of {} was taken back: this channel cannot take it back by itself, do it there by hand",
+                    record.id.order(order)
+                );
+                if record.alert(now, "void-by-hand", text.clone()) {
+                    record.note(now, "fulfillment.void_by_hand", Some(order), Level::Error, text);
+                }
+            }
+            changed = true;
+        } else {
+            return tracks(record, at, &tracking, policy, now);
+        }
+    }
+    if wanted {
+        let creates =
+            || record.writes.iter().filter(|write| write.is_of(order, n) && write.kind == WriteKind::Create);
+        let revision = creates().map(|write| write.revision).max().unwrap_or(0) + 1;
+        // The customer hears of a parcel once.
+        let notify = !creates().any(Write::may_be_told);
+        let mut create = blank(record, WriteKind::Create, order, n, revision, policy, now);
+        create.lines = lines;
+        create.tracking = tracking;
+        create.shipped_at = shipped_at;
+        create.notify = notify;
+        record.writes.push(create);
+        changed = true;
+    }
+    changed
+}
+
+/// Whether the `create` at this place has its `void`.
+fn is_taken_back(record: &Record, at: usize) -> bool {
+    let create = &record.writes[at];
+    void_of(record, create).is_some()
+}
+
+/// The `void` that takes a `create` back, if one was planned.
+pub(super) fn void_of<'r>(record: &'r Record, create: &Write) -> Option<&'r Write> {
+    record.writes.iter().find(|write| {
+        write.is_of(create.order, create.parcel)
+            && write.kind == WriteKind::Void
+            && write.revision == create.revision
+    })
+}
+
+/// Tracking of a told parcel: a correction where the channel was told otherwise last.
+fn tracks(record: &mut Record, at: usize, tracking: &TrackingSet, policy: &Policy, now: Timestamp) -> bool {
+    let (order, n) = (record.writes[at].order, record.writes[at].parcel);
+    if told_last(record, at).tracking == *tracking {
+        return false;
+    }
+    drop_unsent_tracks(record, order, n, now);
+    let told = told_last(record, at);
+    if told.tracking == *tracking {
+        return true;
+    }
+    let renumbered = told.tracking.number != tracking.number;
+    let revision = record
+        .writes
+        .iter()
+        .filter(|write| write.is_of(order, n) && write.kind == WriteKind::Track)
+        .map(|write| write.revision)
+        .max()
+        .unwrap_or(0)
+        + 1;
+    let shipped_at = record.writes[at].shipped_at;
+    let mut track = blank(record, WriteKind::Track, order, n, revision, policy, now);
+    track.tracking = tracking.clone();
+    track.shipped_at = shipped_at;
+    track.notify = renumbered;
+    record.writes.push(track);
+    true
+}
+
+/// The write that told (or is to tell) the parcel's tracking last: a replaced one counts where it may have been applied.
+fn told_last(record: &Record, at: usize) -> &Write {
+    let create = &record.writes[at];
+    let last = record.writes[at + 1..].iter().rfind(|write| {
+        write.is_of(create.order, create.parcel)
+            && write.kind == WriteKind::Track
+            && !(write.is_superseded() && write.attempts == 0)
+    });
+    last.unwrap_or(create)
+}
+
+fn drop_unsent_tracks(record: &mut Record, order: u32, n: u32, now: Timestamp) {
+    for write in
+        record.writes.iter_mut().filter(|write| write.is_of(order, n) && write.kind == WriteKind::Track)
+    {
+        if write.state == WriteState::Pending || write.state.is_parked() {
+            write.state = WriteState::Dropped { at: now };
+        }
+    }
+}
+
+fn others(record: &Record, shipment: &Shipment) -> Vec<OtherParcel> {
+    shipment
+        .contributors
+        .iter()
+        .filter_map(|(order, n)| record.shipments.iter().find(|other| other.order == *order && other.n == *n))
+        .filter_map(|other| {
+            let number = other.tracking.number.clone()?;
+            Some(OtherParcel {
+                carrier: other.tracking.carrier.clone(),
+                number,
+                url: other.tracking.url.clone(),
+            })
+        })
+        .collect()
+}
+
+fn blank(
+    record: &Record,
+    kind: WriteKind,
+    order: u32,
+    parcel: u32,
+    revision: u32,
+    policy: &Policy,
+    now: Timestamp,
+) -> Write {
+    let subject = if parcel == 0 { "split".to_owned() } else { format!("p{parcel}") };
+    let key = format!("{}/{}/{subject}/{}/{revision}", record.id, record.id.order(order), kind.as_str());
+    debug_assert!(record.writes.iter().all(|write| write.key != key), "{key} is used already");
+    Write {
+        key,
+        kind,
+        order,
+        parcel,
+        revision,
+        lines: Vec::new(),
+        tracking: TrackingSet::default(),
+        shipped_at: now,
+        notify: false,
+        targets: Vec::new(),
+        state: if record.shadow || policy.shadow { WriteState::Shadow } else { WriteState::Pending },
+        attempts: 0,
+        failures: 0,
+        given_up: false,
+        uncertain: false,
+        next_at: now,
+        planned_at: now,
+        error: None,
+        seen_before: Vec::new(),
+        made: Vec::new(),
+    }
 }

@@ -103,7 +103,8 @@ pub fn absorb(record: &mut Record, mut seen: Order, policy: &Policy, now: Timest
 /// Brings the record to rest at `now`: gates, hop 1, the writes owed. A fixpoint: again changes nothing.
 /// Answers whether something changed.
 pub fn reconcile(record: &mut Record, policy: &Policy, now: Timestamp) -> bool {
-    let released = release::apply(record, policy, now);
+    // Nothing new is routed for a merchant that the files no longer name.
+    let released = !policy.is_suspended() && release::apply(record, policy, now);
     let mirrored = mirror::apply(record, policy, now);
     debug_assert_eq!(record.check(), Ok(()), "{}", record.id);
     released || mirrored

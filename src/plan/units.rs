@@ -52,12 +52,20 @@ pub fn add(record: &mut Record, line: usize, units: u32) {
     if units == 0 {
         return;
     }
-    let parts = parts(record, line);
-    let (id, delivery) = (record.lines[line].id.clone(), record.lines[line].delivery.clone());
+    let order = unworked(record, line);
+    for part in parts(record, line) {
+        let amount = units.saturating_mul(part.per_unit);
+        add_part(record, line, order, part, amount);
+    }
+}
+
+/// The place of the fulfilment group's order that is not yet in work; a new one where there is none.
+fn unworked(record: &mut Record, line: usize) -> usize {
+    let delivery = record.lines[line].delivery.clone();
     let open = record.orders.iter().position(|order| {
         order.delivery == delivery && order.acked_at.is_none() && order.merged_into.is_none()
     });
-    let index = open.unwrap_or_else(|| {
+    open.unwrap_or_else(|| {
         let first = record.orders.iter().find(|order| order.delivery == delivery).map(|order| order.n);
         record.last_order += 1;
         record.orders.push(SupplierOrder {
@@ -73,30 +81,66 @@ pub fn add(record: &mut Record, line: usize, units: u32) {
             last_parcel: 0,
         });
         record.orders.len() - 1
+    })
+}
+
+fn add_part(record: &mut Record, line: usize, order: usize, part: Part, amount: u32) {
+    let id = record.lines[line].id.clone();
+    let order = &mut record.orders[order];
+    if let Some(own) = order.lines.iter_mut().find(|own| serves(own, &id, &part)) {
+        own.routed = own.routed.saturating_add(amount);
+        if let Some(edited) = &mut own.edited {
+            *edited = edited.saturating_add(amount);
+        }
+        return;
+    }
+    record.last_line += 1;
+    order.lines.push(SupplierLine {
+        id: record.last_line,
+        channel_line: Some(id),
+        sku: part.sku,
+        per_unit: part.per_unit,
+        routed: amount,
+        edited: None,
+        shipped: 0,
+        cancelled: 0,
+        elsewhere: 0,
     });
-    for part in parts {
-        let amount = units.saturating_mul(part.per_unit);
-        let order = &mut record.orders[index];
-        if let Some(own) = order.lines.iter_mut().find(|own| serves(own, &id, &part)) {
-            own.routed = own.routed.saturating_add(amount);
-            if let Some(edited) = &mut own.edited {
-                *edited = edited.saturating_add(amount);
+}
+
+/// Moves units that still wait for a gate out of order `n`, which just went into work: they are new work later.
+pub fn leave_held_behind(record: &mut Record, n: u32) {
+    let Some(at) = record.orders.iter().position(|order| order.n == n) else { return };
+    for line in 0..record.lines.len() {
+        let id = record.lines[line].id.clone();
+        let held = record.lines[line].held;
+        for part in parts(record, line).into_iter().filter(|_| held > 0) {
+            let waiting: u32 = record
+                .orders
+                .iter()
+                .filter(|order| order.acked_at.is_none())
+                .flat_map(|order| &order.lines)
+                .filter(|own| serves(own, &id, &part))
+                .map(untouched)
+                .fold(0, u32::saturating_add);
+            let mut need = held.saturating_mul(part.per_unit).saturating_sub(waiting);
+            let mut moved = 0;
+            for own in record.orders[at].lines.iter_mut().filter(|own| serves(own, &id, &part)) {
+                let amount = untouched(own).min(need);
+                own.routed -= amount;
+                if let Some(edited) = &mut own.edited {
+                    *edited = edited.saturating_sub(amount).max(own.shipped + own.cancelled + own.elsewhere);
+                }
+                need -= amount;
+                moved += amount;
             }
-        } else {
-            record.last_line += 1;
-            order.lines.push(SupplierLine {
-                id: record.last_line,
-                channel_line: Some(id.clone()),
-                sku: part.sku,
-                per_unit: part.per_unit,
-                routed: amount,
-                edited: None,
-                shipped: 0,
-                cancelled: 0,
-                elsewhere: 0,
-            });
+            if moved > 0 {
+                let order = unworked(record, line);
+                add_part(record, line, order, part, moved);
+            }
         }
     }
+    record.orders[at].lines.retain(|own| own.routed > 0 || own.quantity() > 0 || own.gone() > 0);
 }
 
 /// Whole channel units of a line that can still be taken from orders in `scope`: no part of them has shipped.
@@ -126,7 +170,7 @@ pub fn available(record: &Record, line: usize, scope: Scope) -> u32 {
                 .iter()
                 .flat_map(|order| &order.lines)
                 .filter(|own| serves(own, &account.id, part))
-                .map(|own| own.shipped.min(own.routed))
+                .map(SupplierLine::shipped_for_channel)
                 .fold(0, u32::saturating_add);
             shipped.div_ceil(part.per_unit.max(1))
         })

@@ -15,6 +15,13 @@ pub struct Carrier {
     pub url: Option<&'static str>,
 }
 
+impl Carrier {
+    /// Where a parcel with this number is followed, if the carrier has such a page.
+    pub fn tracking_url(&self, number: &str) -> Option<String> {
+        self.url.map(|url| url.replace("{}", number))
+    }
+}
+
 /// All carriers.
 pub const CARRIERS: &[Carrier] = &[];
 

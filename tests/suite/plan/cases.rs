@@ -1,0 +1,1 @@
+//! The cases that the design settles by name.

@@ -1,0 +1,5 @@
+//! The core over random histories, and the cases that the design settles by name.
+
+mod cases;
+mod histories;
+mod model;
