@@ -173,9 +173,9 @@ async fn the_command_line_speaks_to_the_daemon() {
     done("orders split m.shop.1 --line l1=1").await;
     done("orders hold m.shop.1-2 --reason stock").await;
     done("orders release m.shop.1-2").await;
-    done("orders edit m.shop.1-2 --line l1=1 --add GIFT=1").await;
+    done("orders edit m.shop.1-2 --line l2=1 --add GIFT=1").await;
     done("orders release m.shop.3 --override payment").await;
-    assert!(done("orders reimport m.shop.4").await.contains("no supplier order"));
+    assert!(fails("orders reimport m.shop.4", 1).await.contains("no line of this order is ours"));
     done("orders ship m.shop.2 --carrier UPS --tracking 1Z9").await;
     let again = "orders ship m.shop.2 --carrier UPS --tracking 1Z9";
     done("orders void m.shop.2 p1 --reason torn").await;
