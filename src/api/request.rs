@@ -85,7 +85,7 @@ fn parse<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
         let status = if inner.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
         let code = if inner.is_data() { "body" } else { "json" };
         let mut problem = Problem::new(status, code, format!("the body cannot be read: {inner}"));
-        problem.at = (path != ".").then_some(path);
+        problem.at = (path != ".").then(|| path.into());
         problem
     })?;
     reader

@@ -1,5 +1,7 @@
 //! A small shop in the memory store, and the API over it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},

@@ -1,5 +1,7 @@
 //! Real sockets: the Unix socket and its file, TCP and its token, the command line's program.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
+
 use std::{
     os::unix::fs::PermissionsExt,
     path::Path,
