@@ -6,18 +6,10 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::record::{Event, Record};
-
-/// How log lines are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line, `event` and its like at the top.
-    Json,
-}
+use crate::{
+    config::LogFormat,
+    record::{Event, Record},
+};
 
 /// Why logs or metrics could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -52,16 +44,16 @@ fn filter(level: Level) -> Targets {
 }
 
 /// Sends logs to standard error: once, at the start. Colours only on a terminal, so never under systemd.
-pub fn init(format: Format, level: Level) -> Result<(), TelemetryError> {
+pub fn init(format: LogFormat, level: Level) -> Result<(), TelemetryError> {
     let registry = tracing_subscriber::registry().with(filter(level));
     match format {
-        Format::Text => {
+        LogFormat::Text => {
             let ansi = std::io::stderr().is_terminal();
             registry
                 .with(fmt::layer().with_writer(std::io::stderr).with_ansi(ansi).with_target(false))
                 .try_init()
         }
-        Format::Json => registry
+        LogFormat::Json => registry
             .with(fmt::layer().with_writer(std::io::stderr).json().flatten_event(true).with_target(false))
             .try_init(),
     }?;

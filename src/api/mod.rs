@@ -33,7 +33,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodRouter, any, get, post},
 };
-use http::StatusCode;
+use http::{StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sdk::Timestamp;
 
@@ -195,11 +195,10 @@ fn writes(route: MethodRouter<Api>) -> MethodRouter<Api> {
     route.fallback(|| not_allowed("POST"))
 }
 
-async fn not_allowed(methods: &'static str) -> Problem {
-    let mut problem =
+async fn not_allowed(methods: &'static str) -> Response {
+    let problem =
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", format!("this address takes {methods}"));
-    problem.allow = Some(methods);
-    problem
+    ([(header::ALLOW, methods)], problem).into_response()
 }
 
 /// Verbs of an order that a later release brings, and those that never will.

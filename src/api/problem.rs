@@ -31,10 +31,7 @@ pub struct Problem {
     pub code: String,
     /// Of a body that cannot be read: the path to the offending value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<String>,
-    /// Of a method that is not served here: those that are.
-    #[serde(skip)]
-    pub allow: Option<&'static str>,
+    pub at: Option<Box<str>>,
 }
 
 impl Problem {
@@ -47,7 +44,6 @@ impl Problem {
             detail: detail.into(),
             code: code.to_owned(),
             at: None,
-            allow: None,
         }
     }
 
@@ -99,9 +95,6 @@ impl IntoResponse for Problem {
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        if let Some(allow) = self.allow {
-            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
-        }
         if self.status == StatusCode::UNAUTHORIZED.as_u16() {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

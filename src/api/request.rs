@@ -70,6 +70,14 @@ fn too_large() -> Problem {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
+    // serde would read `["UPS"]` as an object's members by their order: nobody means that.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "body",
+            "the body is a list: send an object",
+        ));
+    }
     let reader = &mut serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut *reader).map_err(|error| {
         let path = error.path().to_string();
@@ -77,7 +85,7 @@ fn parse<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
         let status = if inner.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
         let code = if inner.is_data() { "body" } else { "json" };
         let mut problem = Problem::new(status, code, format!("the body cannot be read: {inner}"));
-        problem.at = (path != ".").then_some(path);
+        problem.at = (path != ".").then(|| path.into());
         problem
     })?;
     reader

@@ -94,7 +94,7 @@ impl Client {
 
     /// Reads a document.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Failure> {
-        self.send(Method::GET, path, None, None).await
+        self.send(Method::GET, path, None, None, false).await
     }
 
     /// Does a command. `key` is the one that the command derives; without it a fresh one.
@@ -106,8 +106,9 @@ impl Client {
     ) -> Result<Answer<T>, Failure> {
         let body = serde_json::to_vec(body)
             .map_err(|error| Failure::Failed(format!("the request cannot be written: {error}")))?;
+        let derived = self.key.is_none() && key.is_some();
         let key = self.key.clone().or(key).unwrap_or_else(fresh_key);
-        self.send(Method::POST, path, Some(body), Some(key)).await
+        self.send(Method::POST, path, Some(body), Some(key), derived).await
     }
 
     async fn send<T: DeserializeOwned>(
@@ -116,6 +117,7 @@ impl Client {
         path: &str,
         body: Option<Vec<u8>>,
         key: Option<String>,
+        derived: bool,
     ) -> Result<Answer<T>, Failure> {
         let mut request = Request::builder().method(method).uri(path).header(header::HOST, "portald");
         if body.is_some() {
@@ -130,7 +132,7 @@ impl Client {
         let request = request
             .body(Full::new(bytes::Bytes::from(body.unwrap_or_default())))
             .map_err(|error| Failure::Usage(format!("this cannot be asked: {error}")))?;
-        match tokio::time::timeout(TIMEOUT, self.exchange(request)).await {
+        match tokio::time::timeout(TIMEOUT, self.exchange(request, derived)).await {
             Ok(answer) => answer,
             Err(_) => Err(Failure::Failed(
                 "the daemon does not answer in time; whether a command was done is not known: look before you repeat it"
@@ -142,6 +144,7 @@ impl Client {
     async fn exchange<T: DeserializeOwned>(
         &self,
         request: Request<Full<bytes::Bytes>>,
+        derived: bool,
     ) -> Result<Answer<T>, Failure> {
         let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.no_daemon(&error))?;
         let broken = |error: &dyn std::fmt::Display| {
@@ -171,6 +174,11 @@ impl Client {
                 output::say(&String::from_utf8_lossy(&body))?;
             }
             let words = match serde_json::from_slice::<Problem>(&body) {
+                Ok(Problem { code, .. }) if code == "idempotency-key" && derived => {
+                    "this parcel (order, carrier, number, lines) was told before with other details: correct it with \
+                     `orders track`, or, if it is another one, repeat with a --key of your own"
+                        .to_owned()
+                }
                 Ok(Problem { detail, at: Some(at), .. }) => format!("{detail} (at {at})"),
                 Ok(problem) => problem.detail,
                 Err(_) => format!("the daemon answered {status}"),

@@ -202,7 +202,9 @@ pub async fn run(client: &Client, verb: Verb) -> Result<(), Failure> {
         Verb::Ship(ship) => {
             let key = ship.key();
             let path = at(&ship.id, "ship");
-            command(client, &path, &ship.parcel(), Some(key)).await
+            let tracking = ship.tracking.clone();
+            let order = done(client, &path, &ship.parcel(), Some(key)).await?;
+            told(order.as_ref(), tracking.as_deref())
         }
         Verb::Track { id, shipment, carrier, service, tracking, url } => {
             let change = TrackingChange { carrier, service, tracking, tracking_url: url };
@@ -237,12 +239,24 @@ pub async fn command<B: Serialize>(
     body: &B,
     key: Option<String>,
 ) -> Result<(), Failure> {
+    done(client, path, body, key).await.map(|_| ())
+}
+
+async fn done<B: Serialize>(
+    client: &Client,
+    path: &str,
+    body: &B,
+    key: Option<String>,
+) -> Result<Option<Order>, Failure> {
     let Answer { document, text, .. } = client.post::<_, Value>(path, body, key).await?;
+    let order = serde_json::from_value::<Order>(document.clone()).ok();
     if client.json {
-        return Ok(output::say(&text)?);
+        output::say(&text)?;
+        return Ok(order);
     }
-    if let Ok(order) = serde_json::from_value::<Order>(document.clone()) {
-        return show(&order);
+    if let Some(order) = order {
+        show(&order)?;
+        return Ok(Some(order));
     }
     let order: AccountOrder = serde_json::from_value(document).map_err(|error| {
         Failure::Failed(format!("the daemon's answer cannot be read (another version?): {error}"))
@@ -250,10 +264,34 @@ pub async fn command<B: Serialize>(
     for warning in order.warnings.into_iter().flatten() {
         output::say(&output::plain(&format!("warning: {warning}")))?;
     }
-    Ok(output::say(&output::plain(&format!(
+    output::say(&output::plain(&format!(
         "{} has no supplier order; see `portald orders why {}`",
         order.number, order.id
-    )))?)
+    )))?;
+    Ok(None)
+}
+
+/// A parcel that was told before under the same key is answered, not recorded again; if it was voided meanwhile, a
+/// person must know that nothing was recorded now.
+fn told(order: Option<&Order>, tracking: Option<&str>) -> Result<(), Failure> {
+    let (Some(order), Some(tracking)) = (order, tracking) else { return Ok(()) };
+    let letters = |text: &str| -> String {
+        text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+    };
+    let mut same = order
+        .shipments
+        .iter()
+        .filter(|parcel| {
+            parcel.tracking.as_deref().is_some_and(|number| letters(number) == letters(tracking))
+        })
+        .peekable();
+    if same.peek().is_some() && same.all(|parcel| parcel.voided) {
+        return Err(Failure::Failed(
+            "nothing was recorded: this very parcel was told before and voided; if it left after all, repeat with a --key of your own"
+                .to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 async fn list(client: &Client, filter: &str) -> Result<(), Failure> {
