@@ -90,10 +90,10 @@ mod tests {
 
     #[test]
     fn each_kind_of_change_is_told_apart() {
-        let key = |name| ChannelKey::new("m", name);
+        let key = |name: &str| ChannelKey::new("m", name);
         let old = [("same", 1, "a"), ("gone", 1, "a"), ("new-token", 1, "a"), ("new-time", 1, "a")];
         let new = [("same", 1, "a"), ("fresh", 1, "a"), ("new-token", 2, "b"), ("new-time", 1, "b")];
-        let map = |rows: [(&str, u64, &str); 4]| {
+        let map = |rows: [(&'static str, u64, &'static str); 4]| {
             rows.into_iter().map(|(name, print, text)| (key(name), facts(print, text))).collect()
         };
         let diff = diff(&map(old), &map(new));
