@@ -1,0 +1,254 @@
+//! A model of a channel in memory: orders, fulfillments, and every way to answer badly that these tests need.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use sdk::{
+    Capabilities, Channel, CheckReport, Clock, Configured, Context, Delivery, Error, ErrorKind,
+    FulfillmentRequest, Line, LineKind, Order, OrderPage, OrderState, Payment, PullRequest, Pulled, Pushed,
+    RemoteFulfillment, RemoteId, RemoteTracking, Result, Timestamp, async_trait,
+};
+
+/// How many calls run now, and the most that ever did.
+#[derive(Debug, Default)]
+pub(super) struct Gauge {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Gauge {
+    fn enter(&self) {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+    }
+
+    fn leave(&self) {
+        self.now.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn most(&self) -> usize {
+        self.most.load(Ordering::SeqCst)
+    }
+}
+
+/// What the shop has and how it behaves.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) orders: BTreeMap<RemoteId, Order>,
+    pub(super) pulls: usize,
+    pub(super) ended: usize,
+    pub(super) pushes: Vec<String>,
+    pub(super) fail_pulls: Option<ErrorKind>,
+    pub(super) fail_pushes: Option<ErrorKind>,
+    pub(super) delay: Duration,
+    /// The same next page for ever.
+    pub(super) endless: bool,
+    pub(super) panics: bool,
+}
+
+/// One shop; also its checked settings and its connection.
+#[derive(Debug)]
+pub(super) struct Shop {
+    pub(super) name: String,
+    pub(super) connects: AtomicUsize,
+    pub(super) gauge: Arc<Gauge>,
+    pub(super) page: usize,
+    state: Mutex<State>,
+}
+
+impl Shop {
+    pub(super) fn new(name: &str, gauge: &Arc<Gauge>) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.to_owned(),
+            connects: AtomicUsize::new(0),
+            gauge: gauge.clone(),
+            page: 2,
+            state: Mutex::default(),
+        })
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// A customer buys two of one thing.
+    pub(super) fn place(&self, id: &str, at: Timestamp) {
+        let line = Line {
+            id: "1".into(),
+            sku: Some("ACME-1".to_owned()),
+            title: "Anvil".to_owned(),
+            kind: LineKind::Goods,
+            quantity: 2,
+            fulfillable: 2,
+            delivery: String::new(),
+            unit_cost: None,
+        };
+        let ship_to = sdk::Address {
+            name: "A. Buyer".to_owned(),
+            address1: "1 Main St".to_owned(),
+            city: "Austin".to_owned(),
+            zip: "78701".to_owned(),
+            country: "US".to_owned(),
+            ..sdk::Address::default()
+        };
+        let order = Order {
+            id: id.into(),
+            number: format!("#{id}"),
+            placed_at: at,
+            updated_at: Some(at),
+            test: false,
+            payment: Payment::Paid,
+            state: OrderState::Open,
+            holds: Vec::new(),
+            deliveries: vec![Delivery { ship_to: Some(ship_to), ..Delivery::default() }],
+            lines: vec![line],
+            fulfillments: Vec::new(),
+            email: None,
+            customer_note: None,
+            bill_to: None,
+            extra: serde_json::Value::Null,
+        };
+        self.state().orders.insert(id.into(), order);
+    }
+}
+
+pub(super) const CAPABILITIES: Capabilities = Capabilities {
+    sees_cancellations: true,
+    sees_partial_cancellations: true,
+    sees_holds: true,
+    sees_edits: true,
+    order_by_id: true,
+    partial_fulfillments: true,
+    tracking_updates: true,
+    voids: true,
+    split_mirror: false,
+    stock_writes: false,
+    compare_and_set_stock: false,
+    finds_fulfillments: true,
+    test_orders: true,
+};
+
+/// The shop's settings; `secret` is what a reload may change.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) shop: Arc<Shop>,
+    pub(super) account: String,
+    pub(super) secret: u64,
+}
+
+impl Configured for Settings {
+    fn account(&self) -> String {
+        self.account.clone()
+    }
+
+    fn fingerprint(&self) -> u64 {
+        self.secret
+    }
+
+    fn connect(&self, context: Context) -> Arc<dyn Channel> {
+        self.shop.connects.fetch_add(1, Ordering::SeqCst);
+        Arc::new(Connected { shop: self.shop.clone(), clock: context.clock })
+    }
+}
+
+/// A connection to a shop.
+struct Connected {
+    shop: Arc<Shop>,
+    clock: Arc<dyn Clock>,
+}
+
+fn failed(kind: ErrorKind) -> Error {
+    Error::new(kind, "model", "the model was told to fail")
+}
+
+#[async_trait]
+impl Channel for Connected {
+    fn capabilities(&self) -> Capabilities {
+        CAPABILITIES
+    }
+
+    async fn check(&self) -> Result<CheckReport> {
+        Ok(CheckReport::default())
+    }
+
+    async fn pull_orders(&self, request: &PullRequest) -> Result<OrderPage> {
+        let shop = &self.shop;
+        let covers = self.clock.now();
+        shop.gauge.enter();
+        let delay = shop.state().delay;
+        tokio::time::sleep(delay).await;
+        shop.gauge.leave();
+        let mut state = shop.state();
+        if request.page.is_none() {
+            state.pulls += 1;
+        }
+        assert!(!state.panics, "the model was told to panic");
+        if let Some(kind) = state.fail_pulls {
+            return Err(failed(kind));
+        }
+        let from: usize = request.page.as_deref().map_or(0, |page| page.parse().unwrap());
+        let mut changed: Vec<&Order> = state
+            .orders
+            .values()
+            .filter(|order| request.since.is_none_or(|since| order.updated_at.unwrap() >= since))
+            .collect();
+        changed.sort_by_key(|order| order.updated_at);
+        let orders: Vec<Pulled> = changed
+            .iter()
+            .skip(from)
+            .take(shop.page)
+            .map(|order| Pulled::Order(Box::new((*order).clone())))
+            .collect();
+        let end = from + shop.page >= changed.len();
+        let next =
+            if state.endless { Some("1".to_owned()) } else { (!end).then(|| (from + shop.page).to_string()) };
+        if end {
+            state.ended += 1;
+        }
+        Ok(OrderPage { orders, covers: end.then_some(covers), next, receipt: None })
+    }
+
+    async fn order(&self, id: &RemoteId) -> Result<Pulled> {
+        let state = self.shop.state();
+        let order = state.orders.get(id).cloned().ok_or_else(|| failed(ErrorKind::NotFound))?;
+        Ok(Pulled::Order(Box::new(order)))
+    }
+
+    async fn push_fulfillment(&self, request: &FulfillmentRequest) -> Result<Pushed> {
+        let mut state = self.shop.state();
+        state.pushes.push(request.key.clone());
+        if let Some(kind) = state.fail_pushes {
+            return Err(failed(kind));
+        }
+        let order = state.orders.get_mut(&request.order).unwrap();
+        let fulfillment = RemoteFulfillment {
+            id: format!("f{}", order.fulfillments.len() + 1).into(),
+            active: true,
+            lines: request.lines.clone(),
+            tracking: vec![RemoteTracking {
+                company: Some(request.tracking.carrier.clone()),
+                number: request.tracking.number.clone(),
+                url: None,
+            }],
+            created_at: Some(self.clock.now()),
+        };
+        for told in &request.lines {
+            for line in order.lines.iter_mut().filter(|line| line.id == told.line) {
+                line.fulfillable -= told.quantity;
+            }
+        }
+        order.fulfillments.push(fulfillment.clone());
+        order.updated_at = Some(self.clock.now());
+        Ok(Pushed { fulfillment, left: Vec::new() })
+    }
+
+    async fn find(&self, order: &RemoteId) -> Result<Vec<RemoteFulfillment>> {
+        Ok(self.shop.state().orders[order].fulfillments.clone())
+    }
+}
