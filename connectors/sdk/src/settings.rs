@@ -3,7 +3,7 @@
 //! serde stops at the first error; an operator wants all of them in one run. So tables are walked by hand over
 //! `toml`'s spanned tree: take what is known, then [`Section::finish`] reports what is left as unknown.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::{collections::BTreeSet, ops::Range, path::PathBuf};
 
 use secrecy::SecretString;
 use toml::{
@@ -32,6 +32,11 @@ pub trait Secrets {
     fn file(&self, path: &str) -> Result<SecretString, String>;
     /// systemd's credential.
     fn credential(&self, name: &str) -> Result<SecretString, String>;
+    /// The absolute folder that relative paths of the configuration are relative to; `None` where there is no
+    /// file (a configuration made in a test).
+    fn base(&self) -> Option<PathBuf> {
+        None
+    }
 }
 
 /// One table being read.
@@ -65,6 +70,11 @@ impl<'a> Section<'a> {
     /// The whole table's place, for problems of no single key.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
+    }
+
+    /// The absolute folder that relative paths here are relative to, if there is one.
+    pub fn base(&self) -> Option<PathBuf> {
+        self.secrets.base()
     }
 
     /// The key's full name for messages.
