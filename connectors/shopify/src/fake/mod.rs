@@ -335,8 +335,7 @@ impl FakeShop {
                 "extensions": { "code": "MAX_COST_EXCEEDED", "cost": price, "maxCost": 1000 },
             }] });
         }
-        let mut status =
-            json!({ "maximumAvailable": 20_000.0, "currentlyAvailable": 20_000.0 - price, "restoreRate": 1000.0 });
+        let mut status = json!({ "maximumAvailable": 20_000.0, "currentlyAvailable": 20_000.0 - price, "restoreRate": 1000.0 });
         if let Some(budget) = &mut state.budget {
             let gone = (clock - budget.at).as_seconds_f64().max(0.0);
             budget.left = (budget.left + gone * budget.per_second).min(budget.capacity);
