@@ -368,3 +368,114 @@ fn edits(left: &str, right: &str) -> usize {
     }
     row[right.len()]
 }
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    struct Known;
+
+    impl Secrets for Known {
+        fn env(&self, name: &str) -> Result<SecretString, String> {
+            if name == "TOKEN" { Ok("hush".into()) } else { Err(format!("{name} is not set")) }
+        }
+        fn file(&self, path: &str) -> Result<SecretString, String> {
+            Ok(format!("from {path}").into())
+        }
+        fn credential(&self, _: &str) -> Result<SecretString, String> {
+            Err("no credentials here".to_owned())
+        }
+        fn base(&self) -> Option<PathBuf> {
+            Some(PathBuf::from("/etc/portald"))
+        }
+    }
+
+    /// What `read` gives, and each problem as (the text at its place, message, hint).
+    fn read<T>(
+        text: &str,
+        read: impl FnOnce(&mut Section<'_>) -> T,
+    ) -> (T, Vec<(String, String, Option<String>)>) {
+        let table = DeTable::parse(text).unwrap();
+        let mut problems = Vec::new();
+        let mut section = Section::new("channel", &table, &mut problems, &Known);
+        let result = read(&mut section);
+        section.finish();
+        let placed = |problem: Problem| (text[problem.span].to_owned(), problem.message, problem.hint);
+        (result, problems.into_iter().map(placed).collect())
+    }
+
+    #[test]
+    fn every_problem_is_collected_at_its_place() {
+        let text =
+            "shop = 7\nflag = \"yes\"\ncount = 11\nsince = \"2026-11-01\"\nlist = [\"a\", 2]\nshp = 1\n";
+        let ((), problems) = read(text, |section| {
+            assert_eq!(section.required_string("shop", ""), None);
+            assert_eq!(section.required_string("token", "token = …"), None);
+            assert_eq!(section.bool("flag"), None);
+            assert_eq!(section.integer("count", 1..=10), None);
+            assert_eq!(section.time("since"), None);
+            assert_eq!(section.strings("list").map(|list| list.len()), Some(1));
+        });
+        let places: Vec<&str> = problems.iter().map(|(place, ..)| place.as_str()).collect();
+        assert_eq!(places[0], "7");
+        assert_eq!(places[2..], ["\"yes\"", "11", "\"2026-11-01\"", "2", "shp"]);
+        let messages: Vec<&str> = problems.iter().map(|(_, message, _)| message.as_str()).collect();
+        assert_eq!(messages[0], "`channel.shop` must be text in quotes, not a whole number");
+        assert_eq!(messages[1], "`channel.token` is missing");
+        assert_eq!(messages[3], "`channel.count` must be between 1 and 10, not 11");
+        assert_eq!(messages[6], "unknown key `channel.shp`");
+        assert_eq!(problems[6].2.as_deref(), Some("did you mean `shop`?"));
+    }
+
+    #[test]
+    fn what_is_right_is_read_without_a_word() {
+        let text = "name = \"x\"\nhex = 0x10\nat = 2026-11-01T00:00:00Z\n[inner]\nflag = true\n";
+        let (result, problems) = read(text, |section| {
+            assert_eq!(section.base(), Some(PathBuf::from("/etc/portald")));
+            let flag = section.section("inner", |inner| {
+                assert_eq!(inner.base(), Some(PathBuf::from("/etc/portald")));
+                inner.bool("flag")
+            });
+            (section.string("name"), section.integer("hex", 0..=99), section.time("at").is_some(), flag)
+        });
+        assert_eq!(result, (Some("x".to_owned()), Some(16), true, Some(Some(true))));
+        assert_eq!(problems, []);
+    }
+
+    #[test]
+    fn unknown_keys_of_inner_tables_are_named_in_full() {
+        let text = "[[item]]\nsku = \"a\"\n[[item]]\nskus = \"b\"\n";
+        let (skus, problems) = read(text, |section| section.sections("item", |item| item.string("sku")));
+        assert_eq!(skus, [Some("a".to_owned()), None]);
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].1, "unknown key `channel.item.skus`");
+    }
+
+    #[test]
+    fn a_secret_is_a_reference_and_never_shown() {
+        let text = "a = \"hush-literal\"\nb = { env = \"TOKEN\" }\nc = { env = \"NONE\" }\nd = { evn = \"TOKEN\" }\n\
+                    e = { env = \"TOKEN\", file = \"x\" }\nf = { file = \"x\" }\ng = { env = 1 }\n";
+        let (found, problems) = read(text, |section| {
+            ["a", "b", "c", "d", "e", "f", "g"]
+                .map(|key| section.secret(key).map(|secret| secret.expose_secret().to_owned()))
+        });
+        let found: Vec<_> = found.iter().map(Option::as_deref).collect();
+        assert_eq!(found, [None, Some("hush"), None, None, None, Some("from x"), None]);
+        assert_eq!(problems.len(), 5);
+        assert!(problems.iter().all(|(_, message, _)| !message.contains("hush")), "{problems:?}");
+        assert_eq!(problems[0].1, "`channel.a` must be a reference, never the secret itself");
+        assert!(problems[0].2.as_ref().is_some_and(|hint| hint.contains("a = { env = \"NAME\" }")));
+        assert_eq!(problems[1].1, "`channel.c`: NONE is not set");
+        assert_eq!(problems[2].0, "evn");
+    }
+
+    #[test]
+    fn only_a_near_word_is_suggested() {
+        assert_eq!(closest("acess_token", &["shop", "access_token"]), Some("access_token"));
+        assert_eq!(closest("pth", &["path"]), Some("path"));
+        assert_eq!(closest("xy", &["path", "ab"]), None);
+        assert_eq!(closest("shop", &[]), None);
+    }
+}

@@ -86,10 +86,8 @@ impl Throttle {
     pub async fn acquire(&self, cost: f64, priority: Priority) {
         let place = Place { throttle: self, ticket: self.lock().enqueue(cost, priority, Instant::now()) };
         loop {
-            // Before the look, so that a change between the look and the wait is not missed.
+            // Made before the look: it then hears of a change between the look and the wait.
             let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
             let look_again = match self.lock().try_take(place.ticket, Instant::now()) {
                 Ok(()) => break,
                 Err(at) => at,

@@ -107,6 +107,10 @@ fn doubled(first: Duration, attempt: u32) -> Duration {
     first.saturating_mul(1 << attempt.saturating_sub(1).min(16))
 }
 
+/// The longest wait for the budget alone. Much longer than [`Limits::longest_wait`]: here every second brings the
+/// call nearer, and a large page right after another must not fail for the refill that it takes.
+const LONGEST_QUEUE: Duration = Duration::from_secs(60);
+
 /// Pays for each attempt, and stops everyone on the account when the remote says so.
 pub(super) struct Throttled<L> {
     pub(super) limits: Limits,
@@ -116,8 +120,12 @@ pub(super) struct Throttled<L> {
 
 impl<L: Layer> Layer for Throttled<L> {
     async fn send(&self, call: &Call, attempt: u32) -> Result<Response<Bytes>> {
-        let longest = self.limits.longest_wait;
-        if let Err(wait) = self.throttle.acquire_within(call.cost, call.priority, longest).await {
+        let paused = self.throttle.paused_for().filter(|wait| *wait > self.limits.longest_wait);
+        let turn = match paused {
+            Some(wait) => Err(wait),
+            None => self.throttle.acquire_within(call.cost, call.priority, LONGEST_QUEUE).await,
+        };
+        if let Err(wait) = turn {
             let message = "not sent: the account's budget is used up for now";
             return Err(Error::new(ErrorKind::RateLimited, call.operation, message).after(Some(wait)));
         }
