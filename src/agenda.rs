@@ -1,8 +1,11 @@
 //! Which records want attention without being asked, and when: derived from the records, kept in memory.
+//!
+//! A record that is being worked on is *taken*: it is not handed out again until it is put back, so the writes of
+//! one order go one at a time. What is committed meanwhile is noted and counts from then on.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use sdk::Timestamp;
@@ -20,68 +23,158 @@ pub struct Agenda {
 #[derive(Debug, Default)]
 struct Inner {
     due: BTreeSet<(Timestamp, RecordId)>,
-    /// Every active record; `None`: nothing by itself, but the sweep asks for it.
-    active: BTreeMap<RecordId, Option<Timestamp>>,
+    /// Every active record, and any that is taken.
+    entries: BTreeMap<RecordId, Entry>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    /// The version that said so; 0 where it is not known.
+    version: u64,
+    /// When it wants attention; `None`: nothing by itself, but the sweep asks for it.
+    due: Option<Timestamp>,
+    /// Under which time it stands in `due`: later than its own where it was put off.
+    queued: Option<Timestamp>,
+    /// Being worked on.
+    taken: bool,
+    /// No longer active; kept only until it is put back.
+    gone: bool,
+}
+
+impl Inner {
+    fn queue(&mut self, id: &RecordId, at: Option<Timestamp>) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        if let Some(old) = entry.queued.take() {
+            self.due.remove(&(old, id.clone()));
+        }
+        if entry.taken || entry.gone {
+            return;
+        }
+        entry.queued = at;
+        if let Some(at) = at {
+            self.due.insert((at, id.clone()));
+        }
+    }
 }
 
 impl Agenda {
-    /// Takes note of a record as it was committed.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every change below is complete before the guard is dropped: a poisoned map is still a whole one.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of a record as it was committed. An older version than the one noted is ignored: two committers
+    /// may tell in the other order.
     pub fn update(&self, record: &Record) {
-        if record.is_active() {
-            self.set(&record.id, record.next_wake());
-        } else {
-            self.remove(&record.id);
-        }
+        let due = record.is_active().then(|| record.next_wake());
+        self.note(&record.id, record.version, due);
     }
 
     /// Sets a record's due time (`None`: active, but nothing by itself).
     pub fn set(&self, id: &RecordId, due: Option<Timestamp>) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Some(old)) = inner.active.insert(id.clone(), due) {
-            inner.due.remove(&(old, id.clone()));
+        self.note(id, 0, Some(due));
+    }
+
+    fn note(&self, id: &RecordId, version: u64, active: Option<Option<Timestamp>>) {
+        let mut inner = self.lock();
+        let known = inner.entries.get(id).copied();
+        if version > 0 && known.is_some_and(|known| version < known.version) {
+            return;
         }
-        if let Some(due) = due {
-            inner.due.insert((due, id.clone()));
+        let Some(due) = active else {
             drop(inner);
+            self.remove(id);
+            return;
+        };
+        let version = version.max(known.map_or(0, |known| known.version));
+        let entry = inner.entries.entry(id.clone()).or_default();
+        (entry.version, entry.due, entry.gone) = (version, due, false);
+        inner.queue(id, due);
+        drop(inner);
+        if due.is_some() {
             self.changed.notify_one();
         }
     }
 
     /// Forgets a record.
     pub fn remove(&self, id: &RecordId) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Some(old)) = inner.active.remove(id) {
-            inner.due.remove(&(old, id.clone()));
+        let mut inner = self.lock();
+        inner.queue(id, None);
+        match inner.entries.get_mut(id) {
+            Some(entry) if entry.taken => (entry.due, entry.gone) = (None, true),
+            Some(_) => _ = inner.entries.remove(id),
+            None => {}
         }
     }
 
-    /// The records due at `now`, earliest first.
+    /// The records due at `now` and not taken, earliest first.
     pub fn due(&self, now: Timestamp) -> Vec<RecordId> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.due.iter().take_while(|(due, _)| *due <= now).map(|(_, id)| id.clone()).collect()
+        self.lock().due.iter().take_while(|(due, _)| *due <= now).map(|(_, id)| id.clone()).collect()
+    }
+
+    /// Takes every record due at `now`, earliest first: each one stays with the caller until [`Agenda::put_back`].
+    pub fn take(&self, now: Timestamp) -> Vec<RecordId> {
+        let mut inner = self.lock();
+        let mut taken = Vec::new();
+        while let Some((due, _)) = inner.due.first()
+            && *due <= now
+        {
+            let Some((_, id)) = inner.due.pop_first() else { break };
+            if let Some(entry) = inner.entries.get_mut(&id) {
+                (entry.taken, entry.queued) = (true, None);
+            }
+            taken.push(id);
+        }
+        taken
+    }
+
+    /// Gives a taken record back. It is due again at its own time, but no sooner than `not_before`.
+    pub fn put_back(&self, id: &RecordId, not_before: Option<Timestamp>) {
+        let mut inner = self.lock();
+        let Some(entry) = inner.entries.get_mut(id) else { return };
+        entry.taken = false;
+        if entry.gone {
+            inner.entries.remove(id);
+            return;
+        }
+        let at = entry.due.map(|due| not_before.map_or(due, |bound| bound.max(due)));
+        inner.queue(id, at);
+        drop(inner);
+        if at.is_some() {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Ends every putting-off of a channel's records: the channel is well again.
+    pub fn recall(&self, merchant: &str, channel: &str) {
+        for id in self.active_of(merchant, channel) {
+            let mut inner = self.lock();
+            let due = inner.entries.get(&id).and_then(|entry| entry.due);
+            inner.queue(&id, due);
+        }
+        self.changed.notify_one();
     }
 
     /// When the next record is due.
     pub fn next(&self) -> Option<Timestamp> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.due.first().map(|(due, _)| *due)
+        self.lock().due.first().map(|(due, _)| *due)
     }
 
     /// The active records of a channel: what its sweep asks for.
     pub fn active_of(&self, merchant: &str, channel: &str) -> Vec<RecordId> {
         let prefix = format!("{merchant}.{channel}.");
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner
-            .active
+        self.lock()
+            .entries
             .range(RecordId(prefix.clone())..)
             .take_while(|(id, _)| id.0.starts_with(&prefix))
+            .filter(|(_, entry)| !entry.gone)
             .map(|(id, _)| id.clone())
             .collect()
     }
 
     /// How many records are active.
     pub fn len(&self) -> usize {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).active.len()
+        self.lock().entries.values().filter(|entry| !entry.gone).count()
     }
 
     /// Whether no record is active.
@@ -92,5 +185,62 @@ impl Agenda {
     /// Resolves when some due time was set since the last call: the sleeper looks again.
     pub async fn changed(&self) {
         self.changed.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_timestamp(1_800_000_000 + secs, 0).unwrap()
+    }
+
+    fn id(text: &str) -> RecordId {
+        RecordId(text.to_owned())
+    }
+
+    #[test]
+    fn a_taken_record_is_not_handed_out_again_until_it_is_back() {
+        let agenda = Agenda::default();
+        agenda.set(&id("m.c.1"), Some(at(0)));
+        assert_eq!(agenda.take(at(1)), [id("m.c.1")]);
+        agenda.set(&id("m.c.1"), Some(at(1)));
+        assert!(agenda.take(at(2)).is_empty(), "it is with its first taker");
+        agenda.put_back(&id("m.c.1"), None);
+        assert_eq!(agenda.take(at(2)), [id("m.c.1")]);
+    }
+
+    #[test]
+    fn a_record_put_off_waits_until_it_is_recalled_or_its_time_comes() {
+        let agenda = Agenda::default();
+        agenda.set(&id("m.c.1"), Some(at(0)));
+        agenda.take(at(0));
+        agenda.put_back(&id("m.c.1"), Some(at(60)));
+        assert!(agenda.take(at(59)).is_empty());
+        agenda.recall("m", "c");
+        assert_eq!(agenda.take(at(1)), [id("m.c.1")]);
+    }
+
+    #[test]
+    fn a_record_that_ends_while_it_is_taken_is_forgotten_when_it_comes_back() {
+        let agenda = Agenda::default();
+        agenda.set(&id("m.c.1"), Some(at(0)));
+        agenda.take(at(0));
+        agenda.remove(&id("m.c.1"));
+        assert!(agenda.is_empty());
+        agenda.put_back(&id("m.c.1"), None);
+        assert_eq!(agenda.next(), None);
+        assert!(agenda.active_of("m", "c").is_empty());
+    }
+
+    #[test]
+    fn an_older_version_told_late_is_ignored() {
+        let agenda = Agenda::default();
+        agenda.note(&id("m.c.1"), 3, Some(Some(at(30))));
+        agenda.note(&id("m.c.1"), 2, Some(Some(at(20))));
+        assert_eq!(agenda.next(), Some(at(30)));
+        agenda.note(&id("m.c.1"), 2, None);
+        assert_eq!(agenda.len(), 1);
     }
 }

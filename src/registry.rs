@@ -1,4 +1,8 @@
 //! The connectors that are compiled in, one line each.
 
 /// Every kind of channel that a merchant's file may name, by `connector = "…"`.
-pub const CONNECTORS: &[&dyn sdk::Connector] = &[];
+pub const CONNECTORS: &[&dyn sdk::Connector] = &[
+    #[cfg(feature = "folder")]
+    &folder::Folder,
+    // SHOPIFY
+];

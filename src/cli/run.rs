@@ -1,12 +1,316 @@
-//! `portald run`: builds the daemon's parts and runs it.
+//! `portald run`: builds the daemon's parts, runs it, ends it.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use super::output;
+use sdk::{Clock, Timestamp};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
 
-/// Not wired yet.
-pub fn run(config: &Path) -> ExitCode {
-    let _ = config;
-    output::complain("not wired yet");
-    ExitCode::from(1)
+use super::{BAD_CONFIG, output};
+use crate::{
+    api::{self, Api, ChannelInfo, Info, MerchantInfo},
+    board::Board,
+    clock::SystemClock,
+    config::{self, Config, Environment},
+    daemon::{self, Bounds, ChannelWiring, Daemon, Rewiring, Wiring},
+    files::Disk,
+    http::{HttpLimits, ReqwestHttp},
+    ledger::Ledger,
+    registry::CONNECTORS,
+    scheduler::{self, Schedules},
+    store::{
+        Store,
+        sled::{Options, SledStore},
+    },
+    telemetry,
+};
+
+/// A commit that waits longer means that the store's writer hangs: systemd is to start us again.
+const STUCK: Duration = Duration::from_secs(60);
+/// Sweeps read so many days of each channel again.
+const SWEEP_DAYS: u32 = 3;
+/// Of pulls and of deliveries, for one merchant at a time.
+const PER_MERCHANT: usize = 4;
+/// Requests under way may end within this, once the daemon itself has ended.
+const API_DRAIN: Duration = Duration::from_secs(5);
+
+/// Why the daemon did not start, or ended.
+enum Failed {
+    /// 78.
+    Config(String),
+    /// 1.
+    Otherwise(String),
+}
+
+impl<E: std::fmt::Display> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self::Otherwise(error.to_string())
+    }
+}
+
+/// Runs the daemon until a signal ends it.
+pub fn run(path: &Path) -> ExitCode {
+    let started = Instant::now();
+    let config = match config::load(path, &Environment::process(), CONNECTORS) {
+        Ok(config) => config,
+        Err(problems) => {
+            output::complain(&problems.to_string());
+            return ExitCode::from(BAD_CONFIG);
+        }
+    };
+    if let Err(error) = telemetry::init(config.log.format, config.log.level) {
+        output::complain(&error.to_string());
+        return ExitCode::FAILURE;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::complain(&format!("no runtime: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(serve(path.to_owned(), config, started)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed::Config(why)) => {
+            tracing::error!(event = "config.refused", error = %why, "the configuration contradicts the store");
+            ExitCode::from(BAD_CONFIG)
+        }
+        Err(Failed::Otherwise(why)) => {
+            tracing::error!(event = "daemon.failed", error = %why, "the daemon ends");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(path: PathBuf, config: Config, started: Instant) -> Result<(), Failed> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let store = Arc::new(open(&config.store_path).await?);
+    let kept: Arc<dyn Store> = store.clone();
+    let start = rewiring(&config, &*kept, &*clock).await.map_err(Failed::Config)?;
+    warn(&config, clock.now());
+
+    let ledger = Arc::new(Ledger::new(kept.clone(), clock.clone()));
+    let board = Arc::new(Board::default());
+    let shutdown = CancellationToken::new();
+    let (control, requests) = mpsc::channel(64);
+    let api = Api::new(
+        ledger.clone(),
+        board.clone(),
+        control.clone(),
+        info(&config, clock.now()),
+        Some(telemetry::init_metrics()?),
+    );
+    let closing = CancellationToken::new();
+    let mut servers = listen(&config, &api, &closing).await?;
+
+    let zone = config.supplier.timezone;
+    let (schedules, watched) = watch::channel(Schedules { zone, texts: BTreeSet::new() });
+    let (ticker, ticks) = mpsc::channel(1024);
+    let ticking = tokio::spawn(scheduler::run(watched, ticker, clock.clone(), shutdown.clone()));
+    let listening = tokio::spawn(daemon::signals::listen(control.clone(), shutdown.clone()));
+    let bounds = Bounds {
+        pulls: config.pull.concurrency,
+        deliveries: config.delivery.concurrency,
+        per_merchant: PER_MERCHANT,
+    };
+    let watch = store.clone();
+    let wiring = Wiring {
+        ledger,
+        board,
+        http: Arc::new(ReqwestHttp::new(HttpLimits::default())?),
+        files: Arc::new(Disk::default()),
+        start,
+        schedules,
+        reload: reload(path, config, kept.clone(), clock.clone(), api),
+        rename: daemon::rename::over(kept),
+        health: Box::new(move || match watch.health(Instant::now()) {
+            health if health.broken.is_some() => Err(health.broken.unwrap_or_default()),
+            health if health.oldest_wait.is_some_and(|wait| wait > STUCK) => {
+                Err(format!("a commit has been waiting for {:?}", health.oldest_wait.unwrap_or_default()))
+            }
+            _ => Ok(()),
+        }),
+        seed: seed_of(clock.now()),
+        bounds,
+    };
+    tracing::info!(event = "daemon.ready", ms = started.elapsed().as_millis() as u64, "all is built");
+    let ended = Daemon::run(wiring, ticks, requests, shutdown.clone()).await;
+
+    shutdown.cancel();
+    closing.cancel();
+    let served = async { while servers.join_next().await.is_some() {} };
+    if tokio::time::timeout(API_DRAIN, served).await.is_err() {
+        tracing::warn!(event = "api.cut_off", "requests under way were cut off");
+    }
+    if let Ok(Err(error)) = listening.await {
+        tracing::error!(event = "daemon.deaf", %error, "signals could not be listened to");
+    }
+    match ticking.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(event = "schedule.failed", %error, "the scheduler did not end well"),
+        Err(error) => tracing::warn!(event = "schedule.failed", %error, "the scheduler broke off"),
+    }
+    store.close().await;
+    Ok(ended?)
+}
+
+/// Opening blocks: for seconds after an unclean end of a large store.
+async fn open(path: &Path) -> Result<SledStore, Failed> {
+    let path = path.to_owned();
+    #[allow(clippy::disallowed_methods, reason = "opening a store reads it")]
+    let opened = tokio::task::spawn_blocking(move || SledStore::open(&path, Options::default())).await?;
+    let store = opened?;
+    let health = store.health(Instant::now());
+    if health.recovered {
+        tracing::warn!(
+            event = "store.recovered",
+            "the last end was not a clean one: the store was read and its index made anew"
+        );
+    }
+    for key in &health.corrupt {
+        tracing::error!(event = "store.corrupt", %key, "a stored value cannot be read; the rest goes on");
+    }
+    Ok(store)
+}
+
+/// What a configuration wires, held against what the store knows. The error is in words.
+async fn rewiring(config: &Config, store: &dyn Store, clock: &dyn Clock) -> Result<Rewiring, String> {
+    let states = store.channels().await.map_err(|error| error.to_string())?;
+    let now = clock.now();
+    let refused = config::guard(config, &states, now);
+    if !refused.is_empty() {
+        return Err(refused.join("\n"));
+    }
+    let first: BTreeMap<(&str, &str), Timestamp> = states
+        .iter()
+        .filter_map(|((merchant, channel), state)| {
+            Some(((merchant.as_str(), channel.as_str()), state.first_contact?))
+        })
+        .collect();
+    let first_contact =
+        |merchant: &str, channel: &str| first.get(&(merchant, channel)).copied().unwrap_or(now);
+    let channels = config
+        .channels()
+        .map(|(merchant, channel)| ChannelWiring {
+            merchant: merchant.id.clone(),
+            channel: channel.id.clone(),
+            configured: channel.configured.clone(),
+            orders: (&channel.schedules.orders).into(),
+            deliver: (&channel.schedules.deliver).into(),
+            sweep: (&channel.schedules.sweep).into(),
+            overlap: config.pull.overlap,
+            sweep_days: SWEEP_DAYS,
+            first_contact: first_contact(&merchant.id, &channel.id),
+        })
+        .collect();
+    Ok(Rewiring { channels, policies: config.policies(first_contact) })
+}
+
+/// Reads the files again for a reload; the API shows the new ones once they are in force.
+fn reload(
+    path: PathBuf,
+    config: Config,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    api: Api,
+) -> daemon::ReloadHook {
+    let in_force = Arc::new(Mutex::new(config));
+    Box::new(move || {
+        let (path, store, clock) = (path.clone(), store.clone(), clock.clone());
+        let (api, in_force) = (api.clone(), in_force.clone());
+        Box::pin(async move {
+            let new = config::load(&path, &Environment::process(), CONNECTORS)
+                .map_err(|problems| problems.to_string())?;
+            let rewiring = rewiring(&new, &*store, &*clock).await?;
+            warn(&new, clock.now());
+            api.set_info(info(&new, clock.now()));
+            let mut old = in_force.lock().unwrap_or_else(PoisonError::into_inner);
+            for setting in config::diff(&old, &new).restart {
+                tracing::warn!(
+                    event = "config.needs_restart",
+                    setting,
+                    "this change comes into force with the next start"
+                );
+            }
+            *old = new;
+            Ok(rewiring)
+        })
+    })
+}
+
+async fn listen(
+    config: &Config,
+    api: &Api,
+    closing: &CancellationToken,
+) -> Result<tokio::task::JoinSet<()>, Failed> {
+    let mut servers = tokio::task::JoinSet::new();
+    let router = api::router(api.clone());
+    let socket = &config.api.socket;
+    let unix = api::bind_unix(socket, config.api.socket_mode)
+        .map_err(|error| format!("the API's socket {} cannot be made: {error}", socket.display()))?;
+    servers.spawn(unix.serve(router.clone(), closing.clone()));
+    if let (Some(address), Some(token)) = (config.api.listen, config.api.token.clone()) {
+        let tcp = api::bind_tcp(address)
+            .await
+            .map_err(|error| format!("the API cannot listen on {address}: {error}"))?;
+        servers.spawn(tcp.serve(router, token, closing.clone()));
+    }
+    tracing::info!(event = "api.listening", socket = %socket.display(), listen = ?config.api.listen, "the API answers");
+    Ok(servers)
+}
+
+fn info(config: &Config, now: Timestamp) -> Info {
+    let channel = |channel: &config::Channel| ChannelInfo {
+        id: channel.id.clone(),
+        connector: channel.connector.name().to_owned(),
+        gaps: channel.connector.capabilities().gaps().into_iter().map(str::to_owned).collect(),
+    };
+    Info {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: now,
+        supplier: config.supplier.name.clone(),
+        zone: config.supplier.timezone,
+        merchants: config
+            .merchants
+            .iter()
+            .map(|merchant| MerchantInfo {
+                id: merchant.id.clone(),
+                name: merchant.name.clone(),
+                shadow: merchant.shadow,
+                channels: merchant.channels.iter().map(channel).collect(),
+            })
+            .collect(),
+    }
+}
+
+fn warn(config: &Config, now: Timestamp) {
+    for (merchant, channel) in config.channels() {
+        for warning in channel.configured.warnings(now) {
+            tracing::warn!(
+                event = "channel.warning",
+                merchant = merchant.id,
+                channel = channel.id,
+                warning,
+                "an operator should know"
+            );
+        }
+    }
+}
+
+/// Chance differs from start to start; each user of it forks its own child.
+fn seed_of(now: Timestamp) -> u64 {
+    sdk::clock::stable_hash(&format!(
+        "{} {}",
+        now.timestamp_nanos_opt().unwrap_or_default(),
+        std::process::id()
+    ))
 }

@@ -455,13 +455,15 @@ pub fn void(record: &mut Record, n: u32, label: &str, reason: &str, now: Timesta
     }
     record.shipments[index].voided_at = Some(now);
     let shipped = record.shipments[index].lines.clone();
-    let mut recancel: Vec<(RemoteId, u32)> = Vec::new();
+    // Whole channel units: of a kit the part that had the most of them cancelled.
+    let mut recancel: BTreeMap<RemoteId, u32> = BTreeMap::new();
     let order = command::order_mut(record, n)?;
     for told in &shipped {
         let Some(line) = order.lines.iter_mut().find(|line| line.id == told.line) else { continue };
         line.shipped = line.shipped.saturating_sub(told.quantity);
         if let (Some(id), true) = (&line.channel_line, told.was_cancelled > 0) {
-            recancel.push((id.clone(), told.was_cancelled.div_ceil(line.per_unit.max(1))));
+            let units = recancel.entry(id.clone()).or_default();
+            *units = told.was_cancelled.div_ceil(line.per_unit.max(1)).max(*units);
         }
     }
     for (id, units) in recancel {

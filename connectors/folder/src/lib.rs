@@ -1,1 +1,114 @@
-//! folder.
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod error;
+mod fulfillments;
+mod inbox;
+mod orders;
+mod wire;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sdk::{
+    Capabilities, Channel, CheckReport, Configured, Connector, Context, FulfillmentRequest, OrderPage,
+    PullRequest, Pushed, RemoteId, Result, TrackingUpdate, async_trait, settings::Section,
+};
+
+use crate::{config::Settings, inbox::Inbox};
+
+/// `connector = "folder"`.
+#[derive(Clone, Copy, Debug)]
+pub struct Folder;
+
+/// A folder tells an order once, and takes whatever is written there.
+const CAPABILITIES: Capabilities = Capabilities {
+    sees_cancellations: false,
+    sees_partial_cancellations: false,
+    sees_holds: false,
+    sees_edits: false,
+    order_by_id: false,
+    partial_fulfillments: true,
+    tracking_updates: true,
+    // A row `action=void` is written, but whether someone acts on it is not known: a person is told.
+    voids: false,
+    split_mirror: false,
+    stock_writes: false,
+    compare_and_set_stock: false,
+    // A write is one file under its key, the same at every attempt: safe to repeat.
+    finds_fulfillments: false,
+    test_orders: true,
+};
+
+impl Connector for Folder {
+    fn name(&self) -> &'static str {
+        "folder"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        CAPABILITIES
+    }
+
+    fn configure(&self, section: &mut Section<'_>) -> Option<Box<dyn Configured>> {
+        Some(Box::new(Settings::read(section)?))
+    }
+}
+
+/// One merchant's folder.
+struct FolderChannel {
+    context: Context,
+    /// One call at a time: taking files and archiving them look before they move.
+    inbox: Mutex<Inbox>,
+}
+
+impl FolderChannel {
+    fn connect(settings: Settings, context: Context) -> Arc<dyn Channel> {
+        let inbox = Inbox::new(settings, context.files.clone(), context.clock.clone(), context.label.clone());
+        Arc::new(Self { context, inbox: Mutex::new(inbox) })
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, operation: &'static str, key: &str, bytes: &[u8]) -> Result<()> {
+        let mut inbox = self.inbox();
+        inbox.prepare(operation)?;
+        let path = inbox.settings().outbox().join(fulfillments::file_name(key));
+        fulfillments::write(&*self.context.files, operation, &path, bytes)
+    }
+}
+
+#[async_trait]
+impl Channel for FolderChannel {
+    fn capabilities(&self) -> Capabilities {
+        CAPABILITIES
+    }
+
+    async fn check(&self) -> Result<CheckReport> {
+        self.inbox().check()
+    }
+
+    async fn pull_orders(&self, request: &PullRequest) -> Result<OrderPage> {
+        self.inbox().pull(request.page.as_deref())
+    }
+
+    async fn acknowledge(&self, receipt: &str) -> Result<()> {
+        self.inbox().acknowledge(receipt)
+    }
+
+    async fn push_fulfillment(&self, request: &FulfillmentRequest) -> Result<Pushed> {
+        self.write("push_fulfillment", &request.key, &fulfillments::shipped(request))?;
+        Ok(Pushed { fulfillment: fulfillments::made(request), left: Vec::new() })
+    }
+
+    async fn update_tracking(&self, update: &TrackingUpdate) -> Result<()> {
+        // A correction of a parcel of several fulfillments is several writes under one key.
+        let key = format!("{}/{}", update.key, update.fulfillment);
+        self.write("update_tracking", &key, &fulfillments::corrected(update))
+    }
+
+    async fn void_fulfillment(&self, order: &RemoteId, fulfillment: &RemoteId, key: &str) -> Result<()> {
+        let name = format!("{key}/{fulfillment}");
+        self.write("void_fulfillment", &name, &fulfillments::voided(order, fulfillment, key))
+    }
+}

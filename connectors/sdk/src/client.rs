@@ -2,13 +2,29 @@
 //!
 //! `trace ▸ retry ▸ throttle ▸ timeout ▸ http`. Timeout is inside retry, so each attempt has its own; throttle
 //! is inside retry, so attempts pay too; waiting for the budget is not a timeout.
+//!
+//! # What is known after a failure
+//! A read failed, and that is all. A *write* ([`Effect::Idempotent`], [`Effect::Unsafe`]) is another matter: only
+//! a failed connect, a 429 or the connector's own [`RateLimited`](crate::ErrorKind::RateLimited) mean that nothing
+//! was applied. A 5xx, a redirect, a timeout, a reset, an answer that is unreadable or too large is
+//! [`Indeterminate`](crate::ErrorKind::Indeterminate); and once one attempt was, no later failure of the same call
+//! makes it less so.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Error, ErrorKind, Result, Rng, throttle::Throttle};
+use crate::{Result, Rng, throttle::Throttle};
+
+mod answers;
+mod layers;
+
+pub use answers::{classify_status, excerpt, retry_after, server_time};
+use layers::{Layer, Retry, Throttled, Timed, Trace, Wire};
 
 /// The transport: one request, one answer, nothing else. Redirects are never followed and bodies are bounded.
 #[async_trait]
@@ -69,8 +85,8 @@ pub struct Call {
 /// What the connector knows of its remote's answers.
 pub trait Classify: Send + Sync {
     /// `Ok` when the answer is a success (200 with errors inside is not), and in any case what the answer tells
-    /// of the budget goes to the throttle. For an [`Effect::Unsafe`] call the client itself turns `Unavailable`
-    /// and `Malformed` into `Indeterminate`: classify as if it were safe.
+    /// of the budget goes to the throttle. For a write the client itself turns `Unavailable`, `Malformed` and any
+    /// 5xx into `Indeterminate`: classify as if it were safe. Redirects never come here.
     fn classify(
         &self,
         operation: &'static str,
@@ -105,11 +121,8 @@ impl Default for Limits {
 
 /// The layered client. One per channel.
 pub struct Client {
-    http: Arc<dyn Http>,
-    classify: Box<dyn Classify>,
     throttle: Arc<Throttle>,
-    limits: Limits,
-    rng: std::sync::Mutex<Rng>,
+    stack: Trace<Retry<Throttled<Timed<Wire>>>>,
 }
 
 impl Client {
@@ -121,7 +134,21 @@ impl Client {
         limits: Limits,
         rng: Rng,
     ) -> Self {
-        Self { http, classify, throttle, limits, rng: std::sync::Mutex::new(rng) }
+        let stack = Trace {
+            inner: Retry {
+                limits,
+                rng: Mutex::new(rng),
+                inner: Throttled {
+                    limits,
+                    throttle: Arc::clone(&throttle),
+                    inner: Timed {
+                        timeout: limits.timeout,
+                        inner: Wire { http, classify, throttle: Arc::clone(&throttle) },
+                    },
+                },
+            },
+        };
+        Self { throttle, stack }
     }
 
     /// The budget that all calls here share.
@@ -129,16 +156,8 @@ impl Client {
         &self.throttle
     }
 
-    /// Sends a call through all layers.
+    /// Sends a call through all layers. The error's kind says what is known of the remote (see the module).
     pub async fn send(&self, call: Call) -> Result<http::Response<Bytes>> {
-        let _ = (&self.rng, self.limits.attempts, ErrorKind::Unavailable);
-        self.throttle.acquire(call.cost, call.priority).await;
-        let response = self
-            .http
-            .send(call.request.clone())
-            .await
-            .map_err(|error| Error::new(ErrorKind::Unavailable, call.operation, error.to_string()))?;
-        self.classify.classify(call.operation, &response, &self.throttle)?;
-        Ok(response)
+        self.stack.send(&call, 1).await
     }
 }

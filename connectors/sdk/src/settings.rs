@@ -32,7 +32,8 @@ pub trait Secrets {
     fn file(&self, path: &str) -> Result<SecretString, String>;
     /// systemd's credential.
     fn credential(&self, name: &str) -> Result<SecretString, String>;
-    /// The absolute folder that relative paths of the configuration are relative to.
+    /// The absolute folder that relative paths of the configuration are relative to; `None` where there is no
+    /// file (a configuration made in a test).
     fn base(&self) -> Option<PathBuf> {
         None
     }
@@ -71,7 +72,7 @@ impl<'a> Section<'a> {
         self.span.clone()
     }
 
-    /// The absolute folder that relative paths of the configuration are relative to.
+    /// The absolute folder that relative paths here are relative to, if there is one.
     pub fn base(&self) -> Option<PathBuf> {
         self.secrets.base()
     }

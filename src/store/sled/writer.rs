@@ -60,24 +60,41 @@ fn write(disk: &Disk, group: Vec<Request>) {
         let mut batch = Group::new(disk);
         for Request { commit, done, waiting } in group {
             let records = commit.guarded.len();
-            answers.push((batch.add(commit), records, done, waiting));
+            let added = batch.add(commit);
+            let broken = match &added {
+                Err(StoreError::Failed(why)) => Some(why.clone()),
+                _ => None,
+            };
+            answers.push((added, records, done, waiting));
+            // The disk could not be read: that is no commit's own fault, and nothing of the group is written.
+            if let Some(why) = broken {
+                return Err(StoreError::Failed(why));
+            }
         }
         disk.apply(batch.into_batch())
     });
     // What a panic kept from the list above was dropped with its sender, which answers `Failed` as well.
+    let mut answered = Vec::with_capacity(answers.len());
     let (mut commits, mut values) = (0, 0);
     for (added, records, done, waiting) in answers {
         let answer = match &written {
+            Err(StoreError::Failed(why)) => Err(StoreError::Failed(why.clone())),
             Err(error) => Err(StoreError::Failed(error.to_string())),
             Ok(()) => added,
         };
-        commits += u64::from(answer.is_ok());
-        values += if answer.is_ok() { records as u64 } else { 0 };
+        if answer.is_ok() {
+            commits += 1;
+            values += records as u64;
+        }
         drop(waiting);
+        answered.push((answer, done));
+    }
+    // Counted first: who has an answer finds it counted.
+    disk.status.count(commits, values);
+    for (answer, done) in answered {
         // A caller that has gone away does not undo its commit.
         let _ = done.send(answer);
     }
-    disk.status.count(commits, values);
 }
 
 /// Runs a piece of the writer's work. sled may panic on a bad page: that, and any failure of its own, breaks the
@@ -127,7 +144,10 @@ impl Status {
         let mut inner = self.lock();
         if inner.broken.is_none() {
             tracing::error!(event = "store.failed", %error, "The store failed; the daemon must be restarted.");
-            inner.broken = Some(error.to_string());
+            inner.broken = Some(match error {
+                StoreError::Failed(why) => why.clone(),
+                other => other.to_string(),
+            });
         }
     }
 
@@ -180,5 +200,34 @@ impl Disk {
     /// Writes the mark of a good end, durably.
     fn mark_clean(&self) -> Result<(), StoreError> {
         self.apply(vec![(layout::CLEAN.to_vec(), Some(Vec::new()))])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_commit_that_waits_is_seen_until_it_is_answered() {
+        let status = Arc::new(Status::default());
+        let first = status.wait();
+        let second = status.wait();
+        let later = Instant::now() + Duration::from_secs(40);
+        let (oldest, waiting) = status.waits(later);
+        assert!(oldest.is_some_and(|wait| wait >= Duration::from_secs(39)));
+        assert_eq!(waiting, 2);
+        drop(first);
+        assert_eq!(status.waits(later).1, 1);
+        drop(second);
+        assert_eq!(status.waits(later), (None, 0));
+    }
+
+    #[test]
+    fn the_first_failure_stays() {
+        let status = Status::default();
+        assert_eq!(status.broken(), None);
+        status.fail(&StoreError::Failed("disk full".to_owned()));
+        status.fail(&StoreError::Failed("something else".to_owned()));
+        assert_eq!(status.broken().as_deref(), Some("disk full"));
     }
 }

@@ -1,0 +1,137 @@
+//! Deliver: the only writer to channels. One activation works on one order: its writes go one at a time, each
+//! begun durably before it leaves and its result recorded before the next.
+
+use sdk::ErrorKind;
+
+use super::{Connection, Failure, Shared, Verdict, bounded};
+use crate::{
+    plan::delivery::{Outcome, Step},
+    record::RecordId,
+    store::StoreError,
+};
+
+/// Writes of one order in one activation: past this, something does not come to rest.
+const MAX_STEPS: usize = 200;
+
+/// What an activation did for its order.
+#[derive(Debug)]
+pub struct Delivered {
+    /// What it means for the channel.
+    pub verdict: Verdict,
+    /// Whether a step was taken. One that found nothing to do is not to be repeated at once.
+    pub moved: bool,
+}
+
+/// Takes an order's due writes to the channel.
+pub async fn run(shared: &Shared, connection: &Connection, id: &RecordId) -> Delivered {
+    let mut moved = false;
+    let verdict = match steps(shared, connection, id, &mut moved).await {
+        Ok(verdict) => verdict,
+        Err(error) => {
+            tracing::warn!(
+                event = "deliver.failed",
+                merchant = &*connection.key.merchant,
+                channel = &*connection.key.channel,
+                order = %id,
+                error = %error,
+                "a delivery's record could not be read or written; it will be tried again"
+            );
+            moved = false;
+            Verdict::of(Failure::Store(error))
+        }
+    };
+    Delivered { verdict, moved }
+}
+
+async fn steps(
+    shared: &Shared,
+    connection: &Connection,
+    id: &RecordId,
+    moved: &mut bool,
+) -> Result<Verdict, StoreError> {
+    let ledger = &shared.ledger;
+    for _ in 0..MAX_STEPS {
+        if shared.draining.is_cancelled() {
+            return Ok(Verdict::well());
+        }
+        let due = ledger.tick(id).await?;
+        if !due || !connection.ledge.is_open() {
+            return Ok(Verdict::well());
+        }
+        let Some(peek) = ledger.peek(id).await? else { return Ok(Verdict::well()) };
+        let present = if peek.look {
+            match bounded("find", ErrorKind::Unavailable, connection.remote.find(&peek.order)).await {
+                Ok(present) => Some(present),
+                Err(error) => {
+                    *moved = true;
+                    return failed(shared, connection, id, &peek.key, error, Outcome::LookFailed).await;
+                }
+            }
+        } else {
+            None
+        };
+        let step = ledger.start(id, &peek.key, present.as_deref()).await?;
+        *moved = true;
+        // The look settled it: what is next?
+        let Some(step) = step else { continue };
+        match act(connection, step).await {
+            Ok(outcome) => {
+                ledger.finish(id, &peek.key, outcome, shared.chance()).await?;
+                connection.ledge.note_write(false);
+                let now = ledger.clock().now();
+                shared.board.update(&connection.key.merchant, &connection.key.channel, |status| {
+                    status.last_delivery = Some(now);
+                });
+            }
+            Err(error) => return failed(shared, connection, id, &peek.key, error, Outcome::Failed).await,
+        }
+    }
+    // Left for its next turn, behind the others.
+    *moved = false;
+    Ok(Verdict::well())
+}
+
+/// Records a failure; a refusal of the credentials suspends the channel.
+async fn failed(
+    shared: &Shared,
+    connection: &Connection,
+    id: &RecordId,
+    key: &str,
+    error: sdk::Error,
+    outcome: fn(sdk::Error) -> Outcome,
+) -> Result<Verdict, StoreError> {
+    let verdict = Verdict::of_channel(&error);
+    if verdict.denied {
+        connection.ledge.note_write(true);
+        connection.suspend(shared, &error).await?;
+    }
+    shared.ledger.finish(id, key, outcome(error), shared.chance()).await?;
+    Ok(verdict)
+}
+
+/// Does a step. Of several calls the first failure ends it: each of them may be repeated.
+async fn act(connection: &Connection, step: Step) -> sdk::Result<Outcome> {
+    let remote = &connection.remote;
+    // A write without an answer may have been applied.
+    let late = ErrorKind::Indeterminate;
+    match step {
+        Step::Push(request) => {
+            bounded("push_fulfillment", late, remote.push_fulfillment(&request)).await.map(Outcome::Pushed)
+        }
+        Step::Track(updates) => {
+            for update in &updates {
+                bounded("update_tracking", late, remote.update_tracking(update)).await?;
+            }
+            Ok(Outcome::Done)
+        }
+        Step::Void { key, order, fulfillments } => {
+            for fulfillment in &fulfillments {
+                bounded("void_fulfillment", late, remote.void_fulfillment(&order, fulfillment, &key)).await?;
+            }
+            Ok(Outcome::Done)
+        }
+        Step::Split(split) => {
+            bounded("mirror_split", late, remote.mirror_split(&split)).await.map(|()| Outcome::Done)
+        }
+    }
+}
