@@ -253,7 +253,7 @@ mod tests {
 
         let by_bytes = server(|mut stream| async move {
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
-            let piece = [b'x'; 64 * 1024];
+            let piece = [b'x'; 8 * 1024];
             for _ in 0..200_000_000 / piece.len() {
                 if stream.write_all(&piece).await.is_err() {
                     return;

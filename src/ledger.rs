@@ -175,9 +175,10 @@ impl Ledger {
         let mut decided = Decided { aside, ..Decided::default() };
         let ids: Vec<RecordId> =
             orders.iter().map(|order| RecordId::new(&policy.merchant, &policy.channel, &order.id)).collect();
-        let known = if ids.is_empty() { Vec::new() } else { self.store.records(ids.clone()).await? };
+        let known = self.stored(&ids, &mut decided, policy, now).await?;
         let mut place: HashMap<RecordId, usize> = HashMap::with_capacity(ids.len());
         for ((order, id), stored) in orders.into_iter().zip(ids).zip(known) {
+            let Some(stored) = stored else { continue };
             let remote = order.id.clone();
             // Only a channel that cannot revise orders needs its words kept, for the conflict that may follow.
             let told = if policy.capabilities.sees_edits { String::new() } else { raw(&order) };
@@ -223,6 +224,44 @@ impl Ledger {
             decided.changes.push(change);
         }
         Ok(decided)
+    }
+
+    /// The stored records of a page. One that cannot be read is set aside (the inner `None` means new, the outer one
+    /// that), and the rest of the page goes on.
+    #[allow(clippy::option_option, reason = "new, known and unreadable are three things")]
+    async fn stored(
+        &self,
+        ids: &[RecordId],
+        decided: &mut Decided,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<Vec<Option<Option<Record>>>, StoreError> {
+        match self.store.records(ids.to_vec()).await {
+            Ok(records) => return Ok(records.into_iter().map(Some).collect()),
+            Err(StoreError::Corrupt { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let mut stored = Vec::with_capacity(ids.len());
+        for id in ids {
+            stored.push(match self.store.record(id).await {
+                Ok(record) => Some(record),
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    decided.outcome.set_aside += 1;
+                    decided.aside.push(Aside {
+                        merchant: policy.merchant.clone(),
+                        channel: policy.channel.clone(),
+                        id: id.0.clone(),
+                        reason: error.to_string(),
+                        raw: String::new(),
+                        at: now,
+                        seen: 1,
+                    });
+                    None
+                }
+                Err(error) => return Err(error),
+            });
+        }
+        Ok(stored)
     }
 
     /// An order that reads well again is no longer set aside.

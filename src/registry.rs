@@ -4,5 +4,6 @@
 pub const CONNECTORS: &[&dyn sdk::Connector] = &[
     #[cfg(feature = "folder")]
     &folder::Folder,
-    // SHOPIFY
+    #[cfg(feature = "shopify")]
+    &shopify::Shopify,
 ];

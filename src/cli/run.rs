@@ -20,7 +20,7 @@ use crate::{
     api::{self, Api, ChannelInfo, Info, MerchantInfo},
     board::Board,
     clock::SystemClock,
-    config::{self, Config, Environment, LogFormat},
+    config::{self, Config, Environment},
     daemon::{self, Bounds, ChannelWiring, Daemon, Rewiring, Wiring},
     files::Disk,
     http::{HttpLimits, ReqwestHttp},
@@ -67,11 +67,7 @@ pub fn run(path: &Path) -> ExitCode {
             return ExitCode::from(BAD_CONFIG);
         }
     };
-    let format = match config.log.format {
-        LogFormat::Text => telemetry::Format::Text,
-        LogFormat::Json => telemetry::Format::Json,
-    };
-    if let Err(error) = telemetry::init(format, config.log.level) {
+    if let Err(error) = telemetry::init(config.log.format, config.log.level) {
         output::complain(&error.to_string());
         return ExitCode::FAILURE;
     }

@@ -353,7 +353,7 @@ pub(super) fn unknown(order: &str) -> Refused {
     Refused::not_found(format!("there is no order {order}"))
 }
 
-pub(super) fn order_mut<'r>(record: &'r mut Record, n: u32) -> Result<&'r mut SupplierOrder, Refused> {
+pub(super) fn order_mut(record: &mut Record, n: u32) -> Result<&mut SupplierOrder, Refused> {
     let id = record.id.order(n);
     record.order_mut(n).ok_or_else(|| unknown(&id))
 }

@@ -1,0 +1,93 @@
+//! One connected shop: each method hands over to the file of its subject.
+
+use std::sync::Arc;
+
+use sdk::{
+    Capabilities, Channel, CheckReport, Client, Clock, Context, Error, FulfillmentRequest, OrderPage,
+    Priority, PullRequest, Pulled, Pushed, RemoteFulfillment, RemoteId, Result, SplitMirror, TrackingUpdate,
+    async_trait, client::Limits, throttle::Throttle,
+};
+
+use crate::{
+    admin::Admin,
+    auth::Auth,
+    check,
+    config::Settings,
+    error::Answers,
+    fulfillments,
+    orders::{self, PageSize},
+    splits, whole,
+};
+
+/// What the budget is taken for until the first answer tells: a standard shop's bucket and its refill a second
+/// (<https://shopify.dev/docs/api/usage/limits#graphql-admin-api-rate-limits>).
+const BUDGET: (f64, f64) = (2000.0, 100.0);
+
+/// A connected shop.
+pub(crate) struct ShopifyChannel {
+    settings: Settings,
+    admin: Admin,
+    page_size: PageSize,
+    clock: Arc<dyn Clock>,
+}
+
+impl ShopifyChannel {
+    pub(crate) fn new(settings: Settings, context: Context) -> Self {
+        let rng = context.rng();
+        let throttle = Arc::new(Throttle::new(BUDGET.0, BUDGET.1));
+        let client = Client::new(context.http, Box::new(Answers), throttle, Limits::default(), rng);
+        let auth = Auth::new(
+            settings.credentials.clone(),
+            &settings.base_url,
+            Arc::clone(&context.clock),
+            context.tokens,
+        );
+        let admin = Admin::new(client, auth, &settings.base_url, &settings.api_version, context.label);
+        let page_size = PageSize::new(settings.page_size);
+        Self { settings, admin, page_size, clock: context.clock }
+    }
+}
+
+#[async_trait]
+impl Channel for ShopifyChannel {
+    fn capabilities(&self) -> Capabilities {
+        self.settings.capabilities()
+    }
+
+    async fn check(&self) -> Result<CheckReport> {
+        check::check(&self.admin, &self.settings, self.clock.now()).await
+    }
+
+    async fn pull_orders(&self, request: &PullRequest) -> Result<OrderPage> {
+        orders::pull(&self.admin, &self.page_size, request).await
+    }
+
+    async fn order(&self, id: &RemoteId) -> Result<Pulled> {
+        let gid = fulfillments::order_gid("order", id)?;
+        let whole = whole::read(&self.admin, &gid, Priority::Deliver).await?;
+        Ok(orders::from_whole(&gid, &whole))
+    }
+
+    async fn push_fulfillment(&self, request: &FulfillmentRequest) -> Result<Pushed> {
+        fulfillments::push(&self.admin, request).await
+    }
+
+    async fn find(&self, order: &RemoteId) -> Result<Vec<RemoteFulfillment>> {
+        fulfillments::find(&self.admin, order).await
+    }
+
+    async fn update_tracking(&self, update: &TrackingUpdate) -> Result<()> {
+        fulfillments::update_tracking(&self.admin, update).await
+    }
+
+    async fn void_fulfillment(&self, _order: &RemoteId, fulfillment: &RemoteId, _key: &str) -> Result<()> {
+        fulfillments::void(&self.admin, fulfillment).await
+    }
+
+    async fn mirror_split(&self, split: &SplitMirror) -> Result<()> {
+        if !self.settings.mirror_splits {
+            return Err(Error::unsupported("mirror_split"));
+        }
+        splits::mirror(&self.admin, split).await
+    }
+}

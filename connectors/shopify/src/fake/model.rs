@@ -1,0 +1,606 @@
+//! The model's orders and what happens to them, as recorded from real shops.
+
+use std::collections::BTreeMap;
+
+use sdk::{RemoteId, Timestamp};
+
+/// An address of the model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FakeAddress {
+    /// Whole name.
+    pub name: String,
+    /// Street and number.
+    pub address1: String,
+    /// City.
+    pub city: String,
+    /// Province code.
+    pub province_code: String,
+    /// Postal code.
+    pub zip: String,
+    /// ISO 3166-1 alpha-2.
+    pub country_code: String,
+}
+
+impl FakeAddress {
+    /// A believable one.
+    pub fn sample() -> Self {
+        Self {
+            name: "Ada Example".to_owned(),
+            address1: "1 Sample Street".to_owned(),
+            city: "Springfield".to_owned(),
+            province_code: "IL".to_owned(),
+            zip: "62701".to_owned(),
+            country_code: "US".to_owned(),
+        }
+    }
+}
+
+/// A line to place.
+#[derive(Clone, Debug)]
+pub struct NewLine {
+    pub(super) sku: Option<String>,
+    pub(super) title: String,
+    pub(super) quantity: i64,
+    pub(super) requires_shipping: bool,
+    pub(super) gift_card: bool,
+    pub(super) product: bool,
+    pub(super) location: u64,
+    pub(super) method: String,
+}
+
+impl NewLine {
+    /// A thing that ships from the first location.
+    pub fn new(sku: &str, quantity: u32) -> Self {
+        Self {
+            sku: Some(sku.to_owned()),
+            title: format!("Product {sku}"),
+            quantity: i64::from(quantity),
+            requires_shipping: true,
+            gift_card: false,
+            product: true,
+            location: super::LOCATION,
+            method: "SHIPPING".to_owned(),
+        }
+    }
+
+    /// Typed in by hand: no product, no SKU.
+    pub fn custom(mut self) -> Self {
+        self.sku = None;
+        self.product = false;
+        self
+    }
+
+    /// Needs no shipping.
+    pub fn digital(mut self) -> Self {
+        self.requires_shipping = false;
+        "NONE".clone_into(&mut self.method);
+        self
+    }
+
+    /// A gift card.
+    pub fn gift_card(mut self) -> Self {
+        self.gift_card = true;
+        self.digital()
+    }
+
+    /// Ships from another location.
+    pub fn at(mut self, location: u64) -> Self {
+        self.location = location;
+        self
+    }
+
+    /// Goes by another delivery method: `PICK_UP`, `LOCAL`, …
+    pub fn by(mut self, method: &str) -> Self {
+        method.clone_into(&mut self.method);
+        self
+    }
+
+    /// Shows another title.
+    pub fn title(mut self, title: &str) -> Self {
+        title.clone_into(&mut self.title);
+        self
+    }
+}
+
+/// An order to place: paid, no test, with an address, unless said otherwise.
+#[derive(Clone, Debug)]
+pub struct NewOrder {
+    pub(super) lines: Vec<NewLine>,
+    pub(super) financial: Option<String>,
+    pub(super) test: bool,
+    pub(super) note: Option<String>,
+    pub(super) email: Option<String>,
+    pub(super) address: Option<FakeAddress>,
+    pub(super) scheduled: Option<Timestamp>,
+}
+
+impl NewOrder {
+    /// An order of these lines.
+    pub fn new(lines: Vec<NewLine>) -> Self {
+        Self {
+            lines,
+            financial: Some("PAID".to_owned()),
+            test: false,
+            note: None,
+            email: Some("ada@example.com".to_owned()),
+            address: Some(FakeAddress::sample()),
+            scheduled: None,
+        }
+    }
+
+    /// Not paid yet.
+    pub fn unpaid(self) -> Self {
+        self.financial("PENDING")
+    }
+
+    /// Paid.
+    pub fn paid(self) -> Self {
+        self.financial("PAID")
+    }
+
+    /// Any financial status, known or not.
+    pub fn financial(mut self, status: &str) -> Self {
+        self.financial = Some(status.to_owned());
+        self
+    }
+
+    /// A test order.
+    pub fn test(mut self) -> Self {
+        self.test = true;
+        self
+    }
+
+    /// The customer's note.
+    pub fn note(mut self, note: &str) -> Self {
+        self.note = Some(note.to_owned());
+        self
+    }
+
+    /// Another address, or none.
+    pub fn address(mut self, address: Option<FakeAddress>) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// Not to be fulfilled before this.
+    pub fn scheduled(mut self, at: Timestamp) -> Self {
+        self.scheduled = Some(at);
+        self
+    }
+}
+
+/// A line of the model's order.
+#[derive(Clone, Debug)]
+pub struct FakeLine {
+    /// Line item id.
+    pub id: u64,
+    /// SKU.
+    pub sku: Option<String>,
+    /// Title.
+    pub title: String,
+    /// Units when it was placed: edits do not change it.
+    pub quantity: i64,
+    /// Units now.
+    pub current: i64,
+    pub(super) requires_shipping: bool,
+    pub(super) gift_card: bool,
+    pub(super) product: bool,
+}
+
+/// A line of a fulfillment order.
+#[derive(Clone, Debug)]
+pub struct FakeFoLine {
+    /// Fulfillment order line item id.
+    pub id: u64,
+    /// Line item id.
+    pub line: u64,
+    /// All units.
+    pub total: i64,
+    /// Units not fulfilled.
+    pub remaining: i64,
+}
+
+/// A fulfillment order.
+#[derive(Clone, Debug)]
+pub struct FakeFo {
+    /// Fulfillment order id.
+    pub id: u64,
+    /// `OPEN`, `CLOSED`, …
+    pub status: String,
+    /// Location id.
+    pub location: u64,
+    /// `SHIPPING`, …
+    pub method: String,
+    /// Why it waits.
+    pub holds: Vec<(String, Option<String>)>,
+    /// Its lines.
+    pub lines: Vec<FakeFoLine>,
+    pub(super) fulfill_at: Option<Timestamp>,
+}
+
+/// A fulfillment.
+#[derive(Clone, Debug)]
+pub struct FakeFulfillment {
+    /// Fulfillment id.
+    pub id: u64,
+    /// `SUCCESS` or `CANCELLED`.
+    pub status: String,
+    /// Location it left from.
+    pub location: u64,
+    /// Line item id and units.
+    pub lines: Vec<(u64, i64)>,
+    /// Carrier as it was told.
+    pub company: Option<String>,
+    /// Tracking numbers.
+    pub numbers: Vec<String>,
+    /// Links.
+    pub urls: Vec<String>,
+    /// Mails to the customer.
+    pub mails: u32,
+    /// When it was made.
+    pub created: Timestamp,
+    pub(super) from: Vec<(u64, u64, i64)>,
+}
+
+impl FakeFulfillment {
+    /// Whether it was not taken back.
+    pub fn active(&self) -> bool {
+        self.status == "SUCCESS"
+    }
+}
+
+/// An order of the model.
+#[derive(Clone, Debug)]
+pub struct FakeOrder {
+    /// Its number.
+    pub id: u64,
+    /// `#1001`.
+    pub name: String,
+    /// When it was placed.
+    pub created: Timestamp,
+    /// Last change, to the second.
+    pub updated: Timestamp,
+    /// When it was cancelled.
+    pub cancelled: Option<Timestamp>,
+    /// Its note.
+    pub note: Option<String>,
+    /// Its lines.
+    pub lines: Vec<FakeLine>,
+    /// Its fulfillment orders, the closed ones too.
+    pub fulfillment_orders: Vec<FakeFo>,
+    /// Its fulfillments, the cancelled ones too.
+    pub fulfillments: Vec<FakeFulfillment>,
+    pub(super) reason: Option<String>,
+    pub(super) financial: Option<String>,
+    pub(super) test: bool,
+    pub(super) email: Option<String>,
+    pub(super) address: Option<FakeAddress>,
+    pub(super) tags: u32,
+}
+
+impl FakeOrder {
+    /// Its id as a channel gives it.
+    pub fn remote_id(&self) -> RemoteId {
+        RemoteId(self.id.to_string())
+    }
+
+    pub(super) fn fo_mut(&mut self, id: u64) -> Option<&mut FakeFo> {
+        self.fulfillment_orders.iter_mut().find(|fo| fo.id == id)
+    }
+}
+
+/// What the shop holds.
+#[derive(Debug, Default)]
+pub(super) struct Shop {
+    pub(super) orders: BTreeMap<u64, FakeOrder>,
+    ids: u64,
+}
+
+/// Lines of one fulfillment order that a mutation names: id and units; `None`: all that remains.
+pub(super) struct Asked {
+    pub(super) fo: u64,
+    pub(super) lines: Option<Vec<(u64, i64)>>,
+}
+
+/// Tracking as a mutation gives it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    pub(super) company: Option<String>,
+    pub(super) numbers: Vec<String>,
+    pub(super) urls: Vec<String>,
+    pub(super) notify: bool,
+}
+
+/// A refusal: the field's path and the text.
+pub(super) type Refusal = (Vec<String>, String);
+
+fn refuse<T>(text: &str) -> Result<T, Refusal> {
+    Err((vec!["fulfillment".to_owned()], text.to_owned()))
+}
+
+impl Shop {
+    fn id(&mut self) -> u64 {
+        self.ids += 1;
+        self.ids
+    }
+
+    pub(super) fn place(&mut self, new: NewOrder, now: Timestamp) -> u64 {
+        let id = 5_000_000_000 + self.id();
+        let mut lines = Vec::new();
+        let mut fos: Vec<FakeFo> = Vec::new();
+        for line in new.lines {
+            let line_id = 14_000_000_000 + self.id();
+            let at = fos.iter().position(|fo| fo.location == line.location && fo.method == line.method);
+            let at = at.unwrap_or_else(|| {
+                fos.push(FakeFo {
+                    id: 6_000_000_000 + self.id(),
+                    status: if new.scheduled.is_some() { "SCHEDULED" } else { "OPEN" }.to_owned(),
+                    location: line.location,
+                    method: line.method.clone(),
+                    holds: Vec::new(),
+                    lines: Vec::new(),
+                    fulfill_at: new.scheduled,
+                });
+                fos.len() - 1
+            });
+            let id = 16_000_000_000 + self.id();
+            fos[at].lines.push(FakeFoLine {
+                id,
+                line: line_id,
+                total: line.quantity,
+                remaining: line.quantity,
+            });
+            lines.push(FakeLine {
+                id: line_id,
+                sku: line.sku,
+                title: line.title,
+                quantity: line.quantity,
+                current: line.quantity,
+                requires_shipping: line.requires_shipping,
+                gift_card: line.gift_card,
+                product: line.product,
+            });
+        }
+        let name = format!("#{}", 1001 + self.orders.len());
+        let order = FakeOrder {
+            id,
+            name,
+            created: now,
+            updated: now,
+            cancelled: None,
+            note: new.note,
+            lines,
+            fulfillment_orders: fos,
+            fulfillments: Vec::new(),
+            reason: None,
+            financial: new.financial,
+            test: new.test,
+            email: new.email,
+            address: new.address,
+            tags: 0,
+        };
+        self.orders.insert(id, order);
+        id
+    }
+
+    /// Recorded: the fulfillment order becomes `CLOSED`, not `CANCELLED`, with nothing in it.
+    pub(super) fn cancel(&mut self, id: u64, reason: &str, now: Timestamp) {
+        let Some(order) = self.orders.get_mut(&id) else { return };
+        order.cancelled = Some(now);
+        order.reason = Some(reason.to_owned());
+        for fo in &mut order.fulfillment_orders {
+            "CLOSED".clone_into(&mut fo.status);
+            for line in &mut fo.lines {
+                (line.total, line.remaining) = (0, 0);
+            }
+        }
+    }
+
+    /// Recorded: `quantity` stays; `currentQuantity` and the fulfillment order's quantities change. Units that an
+    /// edit adds come in a second fulfillment order.
+    pub(super) fn edit(&mut self, id: u64, line: u64, quantity: i64) {
+        let (fo_id, fo_line_id) = (6_000_000_000 + self.id(), 16_000_000_000 + self.id());
+        let Some(order) = self.orders.get_mut(&id) else { return };
+        let Some(item) = order.lines.iter_mut().find(|item| item.id == line) else { return };
+        let mut change = quantity - item.current;
+        item.current = quantity;
+        let open = order.fulfillment_orders.iter_mut().filter(|fo| fo.status != "CLOSED");
+        for fo in open {
+            for entry in fo.lines.iter_mut().filter(|entry| entry.line == line) {
+                let taken = entry.remaining.min(-change).max(0);
+                entry.total -= taken;
+                entry.remaining -= taken;
+                change += taken;
+            }
+            if fo.lines.iter().all(|entry| entry.remaining == 0) {
+                "CLOSED".clone_into(&mut fo.status);
+            }
+        }
+        if change > 0 {
+            let like = order.fulfillment_orders.iter().find(|fo| fo.lines.iter().any(|it| it.line == line));
+            let (location, method) =
+                like.map_or((super::LOCATION, "SHIPPING".to_owned()), |fo| (fo.location, fo.method.clone()));
+            order.fulfillment_orders.push(FakeFo {
+                id: fo_id,
+                status: "OPEN".to_owned(),
+                location,
+                method,
+                holds: Vec::new(),
+                lines: vec![FakeFoLine { id: fo_line_id, line, total: change, remaining: change }],
+                fulfill_at: None,
+            });
+        }
+    }
+
+    /// `fulfillmentCreate`, with the refusals in their recorded words and order.
+    pub(super) fn fulfil(
+        &mut self,
+        asked: &[Asked],
+        told: &Told,
+        now: Timestamp,
+    ) -> Result<FakeFulfillment, Refusal> {
+        let mut owners = Vec::new();
+        let mut places = Vec::new();
+        for group in asked {
+            let found = self.orders.values().find_map(|order| {
+                order.fulfillment_orders.iter().find(|fo| fo.id == group.fo).map(|fo| (order.id, fo))
+            });
+            let Some((owner, fo)) = found else { return refuse("Fulfillment order does not exist.") };
+            if !owners.contains(&owner) {
+                owners.push(owner);
+            }
+            if !places.contains(&fo.location) {
+                places.push(fo.location);
+            }
+        }
+        if owners.len() > 1 {
+            return refuse(&format!(
+                "All fulfillment orders must belong to the same order. Multiple orders with ids {owners:?} were found."
+            ));
+        }
+        if places.len() > 1 {
+            return refuse(&format!(
+                "All fulfillment orders must be assigned to a single location. \
+                 Multiple locations with ids {places:?} were found."
+            ));
+        }
+        let id = 4_000_000_000 + self.id();
+        let Some(order) = owners.first().and_then(|id| self.orders.get_mut(id)) else {
+            return refuse("Fulfillment order does not exist.");
+        };
+        let mut from = Vec::new();
+        for (at, group) in asked.iter().enumerate() {
+            let Some(fo) = order.fulfillment_orders.iter().find(|fo| fo.id == group.fo) else { continue };
+            if !matches!(fo.status.as_str(), "OPEN" | "IN_PROGRESS" | "INCOMPLETE") {
+                let status = fo.status.to_lowercase();
+                return refuse(&format!(
+                    "Fulfillment order {} has an unfulfillable status= {status}.",
+                    fo.id
+                ));
+            }
+            let all =
+                || fo.lines.iter().filter(|it| it.remaining > 0).map(|it| (it.id, it.remaining)).collect();
+            for (nth, (line, quantity)) in group.lines.clone().unwrap_or_else(all).into_iter().enumerate() {
+                if quantity <= 0 {
+                    let (at, nth) = (at.to_string(), nth.to_string());
+                    let path = [
+                        "fulfillment",
+                        "lineItemsByFulfillmentOrder",
+                        &at,
+                        "fulfillmentOrderLineItems",
+                        &nth,
+                    ];
+                    let path =
+                        path.iter().map(|part| (*part).to_owned()).chain(["quantity".to_owned()]).collect();
+                    return Err((path, "Quantity must be greater than 0".to_owned()));
+                }
+                let Some(entry) = fo.lines.iter().find(|entry| entry.id == line) else {
+                    return refuse("Fulfillment order line item does not exist.");
+                };
+                let taken: i64 =
+                    from.iter().filter(|(_, it, _)| *it == line).map(|(_, _, taken)| taken).sum();
+                if quantity + taken > entry.remaining {
+                    return refuse("Invalid fulfillment order line item quantity requested.");
+                }
+                from.push((fo.id, line, quantity));
+            }
+        }
+        let mut lines: Vec<(u64, i64)> = Vec::new();
+        for (fo, line, quantity) in &from {
+            let Some(fo) = order.fo_mut(*fo) else { continue };
+            for entry in fo.lines.iter_mut().filter(|entry| entry.id == *line) {
+                entry.remaining -= quantity;
+                match lines.iter_mut().find(|(id, _)| *id == entry.line) {
+                    Some((_, sum)) => *sum += quantity,
+                    None => lines.push((entry.line, *quantity)),
+                }
+            }
+            let done = fo.lines.iter().all(|entry| entry.remaining == 0);
+            if done { "CLOSED" } else { "IN_PROGRESS" }.clone_into(&mut fo.status);
+        }
+        let fulfillment = FakeFulfillment {
+            id,
+            status: "SUCCESS".to_owned(),
+            location: places.first().copied().unwrap_or(super::LOCATION),
+            lines,
+            company: told.company.clone(),
+            numbers: told.numbers.clone(),
+            urls: told.urls.clone(),
+            mails: u32::from(told.notify),
+            created: now,
+            from,
+        };
+        order.updated = now;
+        order.fulfillments.push(fulfillment.clone());
+        Ok(fulfillment)
+    }
+
+    /// The order that a fulfillment is of.
+    pub(super) fn owner_of(&self, fulfillment: u64) -> Option<u64> {
+        let has = |order: &&FakeOrder| order.fulfillments.iter().any(|made| made.id == fulfillment);
+        self.orders.values().find(has).map(|order| order.id)
+    }
+
+    /// `fulfillmentCancel`. Recorded: a closed fulfillment order stays `CLOSED` while its remaining quantity rises,
+    /// and a new `OPEN` one appears; a second cancel answers like the first.
+    pub(super) fn take_back(&mut self, id: u64, now: Timestamp) -> bool {
+        let fresh: Vec<u64> = (0..64).map(|_| self.id()).collect();
+        let mut fresh = fresh.into_iter();
+        let Some(order) = self.owner_of(id).and_then(|owner| self.orders.get_mut(&owner)) else {
+            return false;
+        };
+        let Some(made) = order.fulfillments.iter_mut().find(|made| made.id == id) else { return false };
+        if made.status == "CANCELLED" {
+            return true;
+        }
+        "CANCELLED".clone_into(&mut made.status);
+        order.updated = now;
+        let mut reopened: Vec<FakeFo> = Vec::new();
+        for (fo, line, quantity) in made.from.clone() {
+            let Some(fo) = order.fulfillment_orders.iter_mut().find(|it| it.id == fo) else { continue };
+            let closed = fo.status == "CLOSED";
+            let Some(entry) = fo.lines.iter_mut().find(|entry| entry.id == line) else { continue };
+            entry.remaining += quantity;
+            let item = entry.line;
+            if closed && order.cancelled.is_none() {
+                let at = reopened.iter().position(|it| it.location == fo.location && it.method == fo.method);
+                let at = at.unwrap_or_else(|| {
+                    let id = 6_000_000_000 + fresh.next().unwrap_or(u64::MAX / 2);
+                    reopened.push(FakeFo { id, status: "OPEN".to_owned(), lines: Vec::new(), ..fo.clone() });
+                    reopened.len() - 1
+                });
+                let id = 16_000_000_000 + fresh.next().unwrap_or(u64::MAX / 4);
+                reopened[at].lines.push(FakeFoLine { id, line: item, total: quantity, remaining: quantity });
+            }
+        }
+        order.fulfillment_orders.extend(reopened);
+        true
+    }
+
+    /// `fulfillmentOrderSplit`: the named units move to a fulfillment order of their own.
+    pub(super) fn split(&mut self, fo: u64, lines: &[(u64, i64)]) -> Result<u64, Refusal> {
+        let none = |text: &str| Err((Vec::new(), text.to_owned()));
+        let (new, first) = (6_000_000_000 + self.id(), self.ids + 1);
+        self.ids += lines.len() as u64;
+        let owner =
+            self.orders.values_mut().find(|order| order.fulfillment_orders.iter().any(|it| it.id == fo));
+        let Some(owner) = owner else { return none("Fulfillment order does not exist.") };
+        let Some(old) = owner.fo_mut(fo) else { return none("Fulfillment order does not exist.") };
+        let mut moved = Vec::new();
+        for (at, (line, quantity)) in lines.iter().enumerate() {
+            let Some(entry) = old.lines.iter_mut().find(|entry| entry.id == *line) else {
+                return none("Fulfillment order line item does not exist.");
+            };
+            if *quantity > entry.remaining {
+                return none("Invalid fulfillment order line item quantity requested.");
+            }
+            entry.total -= quantity;
+            entry.remaining -= quantity;
+            let id = 16_000_000_000 + first + at as u64;
+            moved.push(FakeFoLine { id, line: entry.line, total: *quantity, remaining: *quantity });
+        }
+        let split = FakeFo { id: new, lines: moved, ..old.clone() };
+        owner.fulfillment_orders.push(split);
+        Ok(new)
+    }
+}

@@ -1,0 +1,295 @@
+//! Changed orders, page by page.
+//!
+//! # Why pages are re-anchored
+//! Orders change while they are paged: each change moves an order to the end of the list. So the next page is not
+//! "the one after" but a new question for everything changed *at or after the last change seen*. Nothing can move
+//! out of that window, whatever the cursor means, and Shopify's bound of 25,000 objects to one question
+//! (<https://shopify.dev/docs/api/usage/limits>) is never met. Only where a whole page bears one single stamp is
+//! its cursor followed. The price: orders of the last second come twice, which changes nothing.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bytes::Bytes;
+use http::Response;
+use sdk::{
+    Error, ErrorKind, OrderPage, Priority, PullRequest, Pulled, RemoteId, Result, Timestamp, Unreadable,
+    clock::stable_hash,
+};
+use serde::Serialize;
+
+use crate::{
+    admin::{Admin, Ask, plain},
+    cancellations::tail,
+    config::LARGEST_PAGE,
+    error::{KeptChanging, TooCostly, has},
+    picture,
+    whole::{self, Shape, Whole},
+    wire::{Cost, Order, OrderStamp, OrdersData, PageInfo, Raw, documents::ORDERS},
+};
+
+/// Lists inside each order of a page: most orders fit, the others are read whole.
+const IN_PAGE: Shape = Shape {
+    lines: 20,
+    fulfillment_orders: 5,
+    fulfillment_order_lines: 20,
+    fulfillments: 8,
+    fulfillment_lines: 10,
+};
+
+/// The first page's size, until the price of one order is known.
+const FIRST_PAGE: u32 = 25;
+
+/// No single query may cost more than 1,000 points (<https://shopify.dev/docs/api/usage/limits>): stay below.
+const MOST_POINTS: f64 = 900.0;
+
+/// The part of the shop's whole budget that one page may take.
+const SHARE: f64 = 0.45;
+
+/// The page size, which follows the price.
+#[derive(Debug)]
+pub(crate) struct PageSize {
+    size: AtomicU32,
+    most: u32,
+    /// Points of one order, in thousandths; 0: not known yet.
+    price: AtomicU32,
+}
+
+impl PageSize {
+    pub(crate) fn new(configured: Option<u32>) -> Self {
+        let most = configured.unwrap_or(LARGEST_PAGE);
+        Self { size: AtomicU32::new(configured.unwrap_or(FIRST_PAGE)), most, price: AtomicU32::new(0) }
+    }
+
+    fn get(&self) -> u32 {
+        self.size.load(Ordering::Relaxed)
+    }
+
+    fn points(&self) -> f64 {
+        let price = match self.price.load(Ordering::Relaxed) {
+            0 => 10_000,
+            price => price,
+        };
+        (f64::from(price) / 1000.0 * f64::from(self.get())).min(MOST_POINTS)
+    }
+
+    /// A page of `size` had this price: take as many as fit, growing no more than twofold.
+    fn learn(&self, size: u32, cost: &Cost) {
+        if cost.requested_query_cost <= 0.0 || size == 0 {
+            return;
+        }
+        let each = cost.requested_query_cost / f64::from(size);
+        self.price.store(((each * 1000.0) as u32).max(1), Ordering::Relaxed);
+        let budget = cost
+            .throttle_status
+            .map_or(MOST_POINTS, |status| (status.maximum_available * SHARE).min(MOST_POINTS));
+        let fits = ((budget / each) as u32).clamp(1, self.most);
+        self.size.store(fits.min(size.saturating_mul(2)).max(1), Ordering::Relaxed);
+    }
+
+    /// A page of `size` was too dear; false when none smaller is left.
+    fn shrink(&self, size: u32) -> bool {
+        self.size.store((size / 2).max(1), Ordering::Relaxed);
+        size > 1
+    }
+}
+
+/// Where a pull stands between two pages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Mark {
+    /// Changed at or after this.
+    anchor: Option<Timestamp>,
+    /// The shop's clock when the pull began.
+    began: Option<Timestamp>,
+    /// Within a page's worth of equal stamps.
+    cursor: Option<String>,
+}
+
+impl Mark {
+    fn write(&self) -> String {
+        let time = |time: Option<Timestamp>| time.map(stamp).unwrap_or_default();
+        format!("{}|{}|{}", time(self.anchor), time(self.began), self.cursor.as_deref().unwrap_or_default())
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '|');
+        let mut next = || parts.next();
+        let time = |text: &str| match text {
+            "" => Some(None),
+            text => picture::time("page", text).ok().map(Some),
+        };
+        let (anchor, began, cursor) = (time(next()?)?, time(next()?)?, next()?);
+        Some(Self { anchor, began, cursor: (!cursor.is_empty()).then(|| cursor.to_owned()) })
+    }
+}
+
+/// Shopify's stamps have whole seconds.
+fn stamp(time: Timestamp) -> String {
+    time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+#[derive(Serialize)]
+struct Variables<'a> {
+    query: Option<String>,
+    first: u32,
+    after: Option<&'a str>,
+    #[serde(flatten)]
+    shape: Shape,
+}
+
+/// One page of changed orders.
+pub(crate) async fn pull(admin: &Admin, size: &PageSize, request: &PullRequest) -> Result<OrderPage> {
+    let mark = match &request.page {
+        None => Mark { anchor: request.since, ..Mark::default() },
+        Some(page) => Mark::read(page).ok_or_else(|| {
+            Error::new(ErrorKind::Rejected, ORDERS.name, "the mark of the next page is not one of ours")
+        })?,
+    };
+    let (ask, response) = ask_page(admin, size, &mark).await?;
+    let began = mark.began.or_else(|| server_time(&response));
+    let body = response.into_body();
+    let (orders, info, last) = read_page(admin, size, ask, &body).await?;
+    if info.has_next_page {
+        let next = match last {
+            Some(last) if mark.anchor.is_none_or(|anchor| stamp(last) > stamp(anchor)) => {
+                Mark { anchor: Some(last), began, cursor: None }
+            }
+            _ => {
+                let cursor = info.end_cursor.filter(|cursor| mark.cursor.as_ref() != Some(cursor));
+                let cursor = cursor.ok_or_else(|| {
+                    Error::new(ErrorKind::Malformed, ask.name(), "the shop's pages do not go on")
+                })?;
+                Mark { cursor: Some(cursor), began, ..mark }
+            }
+        };
+        let covers = match (next.anchor, began) {
+            (Some(anchor), Some(began)) => Some(anchor.min(began)),
+            (anchor, began) => anchor.or(began).filter(|_| anchor.is_some()),
+        };
+        return Ok(OrderPage { orders, next: Some(next.write()), covers, receipt: None });
+    }
+    let covers = began.or(last).or(request.since);
+    Ok(OrderPage { orders, next: None, covers, receipt: None })
+}
+
+/// Asks, with smaller pages while they are too dear.
+async fn ask_page(admin: &Admin, size: &PageSize, mark: &Mark) -> Result<(Ask, Response<Bytes>)> {
+    loop {
+        let first = size.get();
+        let ask = Ask::read(ORDERS, Priority::Pull, size.points());
+        let variables = Variables {
+            query: mark.anchor.map(|anchor| format!("updated_at:>='{}'", stamp(anchor))),
+            first,
+            after: mark.cursor.as_deref(),
+            shape: IN_PAGE,
+        };
+        match admin.send(ask, &variables).await {
+            Ok(response) => return Ok((ask, response)),
+            Err(error) if has::<TooCostly>(&error) => {
+                if !size.shrink(first) {
+                    return Err(error);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The page's orders, where it ends, and the last change in it.
+async fn read_page(
+    admin: &Admin,
+    size: &PageSize,
+    ask: Ask,
+    body: &[u8],
+) -> Result<(Vec<Pulled>, PageInfo, Option<Timestamp>)> {
+    let decoded = match admin.decode::<OrdersData<Order<'_>>>(ask, body) {
+        Ok(decoded) => decoded,
+        Err(error) if error.kind == ErrorKind::Malformed => return read_slowly(admin, ask, body).await,
+        Err(error) => return Err(error),
+    };
+    let Some(page) = decoded.data.orders else {
+        return Err(crate::error::failure(ask.name(), &decoded.errors, decoded.cost.as_ref()));
+    };
+    if let Some(cost) = &decoded.cost {
+        size.learn(size.get(), cost);
+    }
+    let last = page.nodes.last().and_then(|order| picture::time("updatedAt", &order.updated_at).ok());
+    let mut orders = Vec::with_capacity(page.nodes.len());
+    for (at, order) in page.nodes.iter().enumerate() {
+        let raw = || raw_node(body, at);
+        orders.push(pulled(admin, order, raw).await?);
+    }
+    Ok((orders, page.page_info, last))
+}
+
+/// One order of a page; one that does not fit into it is read whole.
+async fn pulled(admin: &Admin, order: &Order<'_>, raw: impl Fn() -> String) -> Result<Pulled> {
+    if whole::is_partial(order, &IN_PAGE) {
+        return match whole::read(admin, &order.id, Priority::Pull).await {
+            Ok(whole) => Ok(from_whole(&order.id, &whole)),
+            // Deleted meanwhile, or changing all the time: set aside, and seen again when it changes or at the sweep.
+            Err(error) if error.kind == ErrorKind::NotFound || has::<KeptChanging>(&error) => {
+                Ok(unreadable(&order.id, error.message, raw()))
+            }
+            Err(error) => Err(error),
+        };
+    }
+    Ok(match picture::order(order) {
+        Ok(order) => Pulled::Order(Box::new(order)),
+        Err(reason) => unreadable(&order.id, reason, raw()),
+    })
+}
+
+/// An order that was read whole.
+pub(crate) fn from_whole(gid: &str, whole: &Whole) -> Pulled {
+    match whole.wire().and_then(|wire| picture::order(&wire)) {
+        Ok(order) => Pulled::Order(Box::new(order)),
+        Err(reason) => unreadable(gid, reason, whole.raw()),
+    }
+}
+
+fn unreadable(gid: &str, reason: String, raw: String) -> Pulled {
+    Pulled::Unreadable(Unreadable { id: RemoteId::from(tail(gid)), reason, raw })
+}
+
+fn raw_node(body: &[u8], at: usize) -> String {
+    serde_json::from_slice::<crate::wire::Answer<OrdersData<Raw<'_>>>>(body)
+        .ok()
+        .and_then(|answer| answer.data?.orders?.nodes.get(at).map(|raw| raw.get().to_owned()))
+        .unwrap_or_default()
+}
+
+/// The same page node by node, since one of them cannot be read: the others go on.
+async fn read_slowly(
+    admin: &Admin,
+    ask: Ask,
+    body: &[u8],
+) -> Result<(Vec<Pulled>, PageInfo, Option<Timestamp>)> {
+    let decoded = admin.decode::<OrdersData<Raw<'_>>>(ask, body)?;
+    let Some(page) = decoded.data.orders else {
+        return Err(crate::error::failure(ask.name(), &decoded.errors, decoded.cost.as_ref()));
+    };
+    let mut orders = Vec::with_capacity(page.nodes.len());
+    let mut last = None;
+    for raw in &page.nodes {
+        let stamp: OrderStamp<'_> =
+            serde_json::from_str(raw.get()).unwrap_or(OrderStamp { id: None, updated_at: None });
+        last = stamp.updated_at.as_deref().and_then(|text| picture::time("updatedAt", text).ok());
+        match serde_json::from_str::<Order<'_>>(raw.get()) {
+            Ok(order) => orders.push(pulled(admin, &order, || raw.get().to_owned()).await?),
+            Err(error) => {
+                let id = stamp
+                    .id
+                    .as_deref()
+                    .map_or_else(|| format!("unnamed-{:016x}", stable_hash(raw.get())), str::to_owned);
+                orders.push(unreadable(&id, plain(&error), raw.get().to_owned()));
+            }
+        }
+    }
+    Ok((orders, page.page_info, last))
+}
+
+/// The shop's clock, from the answer's `Date`.
+fn server_time(response: &Response<Bytes>) -> Option<Timestamp> {
+    let date = response.headers().get(http::header::DATE)?.to_str().ok()?;
+    chrono::DateTime::parse_from_rfc2822(date).ok().map(|time| time.to_utc())
+}

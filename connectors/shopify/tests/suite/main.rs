@@ -1,0 +1,10 @@
+//! The connector against the model of the remote, through the seams that ship.
+
+mod auth;
+mod config;
+mod contract;
+mod facts;
+mod faults;
+mod paging;
+mod parcels;
+mod shop;
