@@ -5,6 +5,7 @@
 //! timer.
 
 pub mod connections;
+mod operator;
 pub mod reload;
 pub mod rename;
 pub mod signals;
@@ -21,7 +22,7 @@ use std::{
 
 use sdk::{Configured, Files, Http, Rng, Timestamp};
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     task::{Id, JoinSet},
     time::Instant,
 };
@@ -475,117 +476,6 @@ impl Daemon {
         }
     }
 
-    async fn answer(&mut self, request: Request) -> Result<(), DaemonError> {
-        match request {
-            Request::Sync { merchant, done } => {
-                let answer = self.mark_all(Some(&merchant), Stream::Orders);
-                reply(done, answer);
-            }
-            Request::Sweep { merchant, done } => {
-                let answer = self.mark_all(merchant.as_deref(), Stream::Sweep);
-                reply(done, answer);
-            }
-            Request::Pause { merchant, paused, done } => {
-                let answer = self.pause(&merchant, paused).await;
-                reply(done, answer);
-            }
-            Request::Rename { old, new, done } => {
-                let renamed = (self.rename)(old.clone(), new.clone()).await;
-                let answer = match renamed {
-                    Ok(()) => {
-                        // What was known under both ids is not true any more.
-                        self.ledges.retain(|key, _| *key.merchant != *old && *key.merchant != *new);
-                        self.channels.retain(|key, _| *key.merchant != *old && *key.merchant != *new);
-                        self.reloaded().await?.map(|_| ())
-                    }
-                    Err(why) => Err(why),
-                };
-                reply(done, answer);
-            }
-            Request::Reload { done } => {
-                supervisor::reloading();
-                let answer = self.reloaded().await?;
-                supervisor::ready();
-                match &answer {
-                    Ok(changes) => {
-                        tracing::info!(event = "config.reloaded", %changes, "the configuration was read again");
-                    }
-                    Err(error) => {
-                        tracing::error!(event = "config.refused", %error, "the new configuration is wrong; the old one stays in force");
-                    }
-                }
-                reply(done, answer);
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads the files again; the inner error leaves all as it was.
-    async fn reloaded(&mut self) -> Result<Result<String, String>, DaemonError> {
-        // Reading the files blocks this loop for a moment: they are small, and what runs goes on.
-        match (self.reload)().await {
-            Ok(rewiring) => Ok(Ok(self.rewire(rewiring).await?)),
-            Err(why) => Ok(Err(why)),
-        }
-    }
-
-    /// Makes the streams of a merchant, or of all, due at once.
-    fn mark_all(&mut self, merchant: Option<&str>, stream: Stream) -> Result<(), String> {
-        let now = Instant::now();
-        let mut known = 0;
-        let mut marked = 0;
-        for (key, running) in &mut self.channels {
-            if merchant.is_some_and(|merchant| merchant != &*key.merchant) {
-                continue;
-            }
-            known += 1;
-            if running.connection.ledge.is_paused() {
-                continue;
-            }
-            marked += 1;
-            if stream == Stream::Orders {
-                running.not_before = None;
-            }
-            self.driver.mark(&(key.clone(), stream), now);
-        }
-        match (merchant, known, marked) {
-            (Some(merchant), 0, _) => Err(format!("no channel of merchant `{merchant}` is running")),
-            (Some(merchant), _, 0) => Err(format!("merchant `{merchant}` is paused: resume it first")),
-            _ => Ok(()),
-        }
-    }
-
-    async fn pause(&mut self, merchant: &str, paused: bool) -> Result<(), String> {
-        let shared = self.shared.clone();
-        let store = &**shared.ledger.store();
-        let keys: Vec<ChannelKey> =
-            self.channels.keys().filter(|key| *key.merchant == *merchant).cloned().collect();
-        if keys.is_empty() {
-            return Err(format!("no channel of merchant `{merchant}` is running"));
-        }
-        for key in keys {
-            let Some(running) = self.channels.get(&key) else { continue };
-            let ledge = running.connection.ledge.clone();
-            let change = |state: &mut crate::store::ChannelState| {
-                let news = state.paused != paused;
-                state.paused = paused;
-                news
-            };
-            ledge.change(store, &key, change).await.map_err(|error| format!("{key}: {error}"))?;
-            shared.board.update(&key.merchant, &key.channel, |status| status.paused = paused);
-            let event = if paused { "channel.paused" } else { "channel.unpaused" };
-            tracing::info!(event, merchant = &*key.merchant, channel = &*key.channel, "an operator's wish");
-            if paused {
-                self.driver.forget(&(key.clone(), Stream::Orders));
-                self.driver.forget(&(key.clone(), Stream::Sweep));
-            } else {
-                self.driver.mark(&(key.clone(), Stream::Orders), Instant::now());
-                shared.ledger.agenda().recall(&key.merchant, &key.channel);
-            }
-        }
-        Ok(())
-    }
-
     /// Waits for what is in flight, for a while. What is cut off is found as begun, and looked at before it is
     /// done again.
     async fn drain(&mut self) {
@@ -636,9 +526,4 @@ impl Daemon {
             news
         });
     }
-}
-
-fn reply<T>(done: oneshot::Sender<T>, answer: T) {
-    // Who asked may have gone.
-    _ = done.send(answer);
 }

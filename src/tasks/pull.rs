@@ -19,7 +19,8 @@ pub async fn run(shared: &Shared, connection: &Connection) -> Verdict {
     let result = pages(shared, connection, &mut done).await;
     let now = shared.ledger.clock().now();
     let failure = match result {
-        Ok(()) => match ended_well(shared, connection).await {
+        // After a refused delivery too: a good pull is its slow probe's leave to try again.
+        Ok(()) => match connection.resume(shared).await {
             Ok(()) => {
                 shared.board.update(merchant, channel, |status| {
                     (status.last_attempt, status.last_pull, status.last_orders) =
@@ -106,11 +107,6 @@ impl Done {
             );
         }
     }
-}
-
-async fn ended_well(shared: &Shared, connection: &Connection) -> Result<(), StoreError> {
-    // After a delivery was refused, this pull is the slow probe's leave to try one again.
-    connection.resume(shared).await
 }
 
 async fn pages(shared: &Shared, connection: &Connection, done: &mut Done) -> Result<(), Failure> {

@@ -108,7 +108,7 @@ async fn sweep(shared: &Shared, connection: &Connection, found: &mut Found) -> R
         }
     }
     if by_id {
-        again(shared, connection, covered, found, &mut in_a_row).await?;
+        again(shared, connection, found, &mut in_a_row).await?;
     }
     window(shared, connection, covered, found).await
 }
@@ -174,7 +174,6 @@ async fn ask(
 async fn again(
     shared: &Shared,
     connection: &Connection,
-    covered: Option<Timestamp>,
     found: &mut Found,
     in_a_row: &mut u32,
 ) -> Result<(), Failure> {
@@ -188,7 +187,6 @@ async fn again(
         }
         if let Told::Order(pulled) = ask(shared, connection, &RemoteId(aside.id), found, in_a_row).await? {
             // Known and listed as it is: reading it at last repairs nothing that a pull had missed.
-            _ = covered;
             shared.ledger.absorb_page(merchant, channel, vec![pulled], None).await?;
         }
     }
