@@ -96,7 +96,6 @@ async fn serve(path: PathBuf, config: Config, started: Instant) -> Result<(), Fa
     let store = Arc::new(open(&config.store_path).await?);
     let kept: Arc<dyn Store> = store.clone();
     let start = rewiring(&config, &*kept, &*clock).await.map_err(Failed::Config)?;
-    warn(&config, clock.now());
 
     let ledger = Arc::new(Ledger::new(kept.clone(), clock.clone()));
     let board = Arc::new(Board::default());
@@ -231,7 +230,6 @@ fn reload(
             let new = config::load(&path, &Environment::process(), CONNECTORS)
                 .map_err(|problems| problems.to_string())?;
             let rewiring = rewiring(&new, &*store, &*clock).await?;
-            warn(&new, clock.now());
             api.set_info(info(&new, clock.now()));
             let mut old = in_force.lock().unwrap_or_else(PoisonError::into_inner);
             for setting in config::diff(&old, &new).restart {
@@ -289,20 +287,6 @@ fn info(config: &Config, now: Timestamp) -> Info {
                 channels: merchant.channels.iter().map(channel).collect(),
             })
             .collect(),
-    }
-}
-
-fn warn(config: &Config, now: Timestamp) {
-    for (merchant, channel) in config.channels() {
-        for warning in channel.configured.warnings(now) {
-            tracing::warn!(
-                event = "channel.warning",
-                merchant = merchant.id,
-                channel = channel.id,
-                warning,
-                "an operator should know"
-            );
-        }
     }
 }
 
