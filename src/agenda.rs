@@ -66,29 +66,30 @@ impl Agenda {
     /// Takes note of a record as it was committed. An older version than the one noted is ignored: two committers
     /// may tell in the other order.
     pub fn update(&self, record: &Record) {
-        let due = record.is_active().then(|| record.next_wake());
-        self.note(&record.id, record.version, due);
+        if record.is_active() {
+            self.note(&record.id, record.version, record.next_wake());
+        } else if !self.is_newer(&record.id, record.version) {
+            self.remove(&record.id);
+        }
     }
 
     /// Sets a record's due time (`None`: active, but nothing by itself).
     pub fn set(&self, id: &RecordId, due: Option<Timestamp>) {
-        self.note(id, 0, Some(due));
+        self.note(id, 0, due);
     }
 
-    fn note(&self, id: &RecordId, version: u64, active: Option<Option<Timestamp>>) {
+    /// Whether a version after this one was noted.
+    fn is_newer(&self, id: &RecordId, version: u64) -> bool {
+        self.lock().entries.get(id).is_some_and(|known| version < known.version)
+    }
+
+    fn note(&self, id: &RecordId, version: u64, due: Option<Timestamp>) {
         let mut inner = self.lock();
-        let known = inner.entries.get(id).copied();
-        if version > 0 && known.is_some_and(|known| version < known.version) {
+        let entry = inner.entries.entry(id.clone()).or_default();
+        if version > 0 && version < entry.version {
             return;
         }
-        let Some(due) = active else {
-            drop(inner);
-            self.remove(id);
-            return;
-        };
-        let version = version.max(known.map_or(0, |known| known.version));
-        let entry = inner.entries.entry(id.clone()).or_default();
-        (entry.version, entry.due, entry.gone) = (version, due, false);
+        (entry.version, entry.due, entry.gone) = (version.max(entry.version), due, false);
         inner.queue(id, due);
         drop(inner);
         if due.is_some() {
@@ -128,8 +129,9 @@ impl Agenda {
         taken
     }
 
-    /// Gives a taken record back. It is due again at its own time, but no sooner than `not_before`.
-    pub fn put_back(&self, id: &RecordId, not_before: Option<Timestamp>) {
+    /// Gives a taken record back. It is due again at its own time. One whose time has come already though nothing
+    /// could be done about it says so with `stuck`, (now, the next look), and is put off until then.
+    pub fn put_back(&self, id: &RecordId, stuck: Option<(Timestamp, Timestamp)>) {
         let mut inner = self.lock();
         let Some(entry) = inner.entries.get_mut(id) else { return };
         entry.taken = false;
@@ -137,7 +139,10 @@ impl Agenda {
             inner.entries.remove(id);
             return;
         }
-        let at = entry.due.map(|due| not_before.map_or(due, |bound| bound.max(due)));
+        let at = entry.due.map(|due| match stuck {
+            Some((now, look)) if due <= now => look,
+            _ => due,
+        });
         inner.queue(id, at);
         drop(inner);
         if at.is_some() {
@@ -216,10 +221,13 @@ mod tests {
         let agenda = Agenda::default();
         agenda.set(&id("m.c.1"), Some(at(0)));
         agenda.take(at(0));
-        agenda.put_back(&id("m.c.1"), Some(at(60)));
+        agenda.put_back(&id("m.c.1"), Some((at(1), at(60))));
         assert!(agenda.take(at(59)).is_empty());
         agenda.recall("m", "c");
         assert_eq!(agenda.take(at(1)), [id("m.c.1")]);
+        agenda.set(&id("m.c.1"), Some(at(10)));
+        agenda.put_back(&id("m.c.1"), Some((at(1), at(60))));
+        assert_eq!(agenda.next(), Some(at(10)), "a time of its own that is still to come stands");
     }
 
     #[test]
@@ -237,10 +245,9 @@ mod tests {
     #[test]
     fn an_older_version_told_late_is_ignored() {
         let agenda = Agenda::default();
-        agenda.note(&id("m.c.1"), 3, Some(Some(at(30))));
-        agenda.note(&id("m.c.1"), 2, Some(Some(at(20))));
+        agenda.note(&id("m.c.1"), 3, Some(at(30)));
+        agenda.note(&id("m.c.1"), 2, Some(at(20)));
         assert_eq!(agenda.next(), Some(at(30)));
-        agenda.note(&id("m.c.1"), 2, None);
-        assert_eq!(agenda.len(), 1);
+        assert!(agenda.is_newer(&id("m.c.1"), 2));
     }
 }

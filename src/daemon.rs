@@ -48,8 +48,10 @@ const DRAIN: Duration = Duration::from_secs(20);
 const START_SPREAD: Duration = Duration::from_secs(30);
 /// Between the first polls of two channels after a start, until that fills [`START_SPREAD`].
 const START_STEP: Duration = Duration::from_millis(3);
-/// How often a record whose channel cannot take it is looked at again, if nothing recalls it.
+/// How soon a record that is due, though nothing could be done about it, is looked at again.
 const PUT_OFF: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
+/// The same where its channel is paused, suspended or not configured: all of these recall it when they end.
+const CLOSED: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 /// How often the loop looks after itself.
 const UPKEEP: Duration = Duration::from_secs(30);
 /// The longest wait between two probes of a channel that refuses our credentials, in seconds.
@@ -246,7 +248,7 @@ impl Daemon {
             active,
             "the daemon is running"
         );
-        daemon.supervisor.ready();
+        supervisor::ready();
         let ended = daemon.serve(&mut ticks, &mut control, &shutdown).await;
         daemon.drain().await;
         ended
@@ -339,13 +341,13 @@ impl Daemon {
             match self.channel_of(&id) {
                 Some(key) => self.outgoing.push(&key.merchant.clone(), (key, id)),
                 // Not configured: its outbox waits, and a reload recalls it.
-                None => self.shared.ledger.agenda().put_back(&id, Some(wall + PUT_OFF)),
+                None => self.shared.ledger.agenda().put_back(&id, Some((wall, wall + CLOSED))),
             }
         }
         while let Some((key, id)) = self.outgoing.pop() {
             let Some(running) = self.channels.get(&key) else {
                 self.outgoing.done(&key.merchant);
-                self.shared.ledger.agenda().put_back(&id, Some(wall + PUT_OFF));
+                self.shared.ledger.agenda().put_back(&id, Some((wall, wall + CLOSED)));
                 continue;
             };
             let (shared, connection, order) = (self.shared.clone(), running.connection.clone(), id.clone());
@@ -391,8 +393,13 @@ impl Daemon {
                 };
                 self.outgoing.done(&key.merchant);
                 // What could not move is not looked at again at once, or the loop would do nothing else.
-                let wait = (!delivered.moved).then(|| self.shared.ledger.clock().now() + PUT_OFF);
-                self.shared.ledger.agenda().put_back(&id, wait);
+                let stuck = (!delivered.moved).then(|| {
+                    let now = self.shared.ledger.clock().now();
+                    let running = self.channels.get(&key);
+                    let open = running.is_some_and(|running| running.connection.ledge.is_open());
+                    (now, now + if open { PUT_OFF } else { CLOSED })
+                });
+                self.shared.ledger.agenda().put_back(&id, stuck);
                 if let Some(error) = delivered.verdict.fatal {
                     return Err(error.into());
                 }
@@ -496,9 +503,9 @@ impl Daemon {
                 reply(done, answer);
             }
             Request::Reload { done } => {
-                self.supervisor.reloading();
+                supervisor::reloading();
                 let answer = self.reloaded().await?;
-                self.supervisor.ready();
+                supervisor::ready();
                 match &answer {
                     Ok(changes) => {
                         tracing::info!(event = "config.reloaded", %changes, "the configuration was read again");
@@ -582,7 +589,7 @@ impl Daemon {
     /// Waits for what is in flight, for a while. What is cut off is found as begun, and looked at before it is
     /// done again.
     async fn drain(&mut self) {
-        self.supervisor.stopping();
+        supervisor::stopping();
         self.shared.draining.cancel();
         let left = self.tasks.len();
         tracing::info!(event = "daemon.draining", left, "the daemon ends what is in flight");

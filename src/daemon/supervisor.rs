@@ -43,22 +43,24 @@ impl Supervisor {
             }
         }
     }
+}
 
-    pub(super) fn ready(&self) {
-        tell(&[NotifyState::Ready]);
-    }
+/// All channels are connected, or a reload is over.
+pub(super) fn ready() {
+    tell(&[NotifyState::Ready]);
+}
 
-    pub(super) fn reloading(&self) {
-        let stamp = NotifyState::monotonic_usec_now();
-        match stamp {
-            Ok(stamp) => tell(&[NotifyState::Reloading, stamp]),
-            Err(_) => tell(&[NotifyState::Reloading]),
-        }
+/// A reload begins.
+pub(super) fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(stamp) => tell(&[NotifyState::Reloading, stamp]),
+        Err(_) => tell(&[NotifyState::Reloading]),
     }
+}
 
-    pub(super) fn stopping(&self) {
-        tell(&[NotifyState::Stopping]);
-    }
+/// The drain begins.
+pub(super) fn stopping() {
+    tell(&[NotifyState::Stopping]);
 }
 
 fn tell(state: &[NotifyState<'_>]) {

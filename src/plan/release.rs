@@ -67,7 +67,7 @@ pub fn gates(record: &Record, policy: &Policy, now: Timestamp) -> (Vec<Gate>, Op
         Payment::Unpaid(_) => {}
         Payment::Returned(word) => gate(GateName::Payment, format!("the money went back: {word}")),
         Payment::Unknown(word) => {
-            gate(GateName::UnknownPayment, format!("the payment status `{word}` is unknown to this release"))
+            gate(GateName::UnknownPayment, format!("the payment status `{word}` is unknown to this release"));
         }
     }
     if let OrderState::Unknown(word) = &seen.state {

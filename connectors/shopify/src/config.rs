@@ -49,8 +49,18 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<Settings> {
     let location = location(section);
     let api_version = version(section);
     let base_url = base_url(section);
-    let mirror_splits = section.bool("mirror_splits").unwrap_or(false);
-    let page_size = section.integer("page_size", 1..=i64::from(LARGEST_PAGE)).map(|size| size as u32);
+    let mirror_splits = if section.has("mirror_splits") {
+        section.bool("mirror_splits")
+    } else {
+        section.take("mirror_splits");
+        Some(false)
+    };
+    let page_size = if section.has("page_size") {
+        section.integer("page_size", 1..=i64::from(LARGEST_PAGE)).map(|size| Some(size as u32))
+    } else {
+        section.take("page_size");
+        Some(None)
+    };
     let shop = shop?;
     let base_url = base_url?.unwrap_or_else(|| format!("https://{shop}"));
     Some(Settings {
@@ -58,8 +68,8 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<Settings> {
         location: location?,
         api_version: api_version?,
         base_url,
-        mirror_splits,
-        page_size,
+        mirror_splits: mirror_splits?,
+        page_size: page_size?,
         shop,
     })
 }

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
-use sdk::{Error, ErrorKind, Result, client::Classify, throttle::Throttle};
+use sdk::{
+    Error, ErrorKind, Result,
+    client::{Classify, retry_after, server_time},
+    throttle::Throttle,
+};
 
 use crate::wire::{Answer, Cost, GraphError, UserError};
 
@@ -95,20 +99,19 @@ pub(crate) fn status(
             format!("the shop redirects elsewhere ({status}), which is not followed"),
         ),
         429 => Err(Error::new(ErrorKind::RateLimited, operation, "too many requests (429)")
-            .after(retry_after(headers))),
+            .after(wait_asked(headers))),
         408 | 500..=599 => {
             Err(Error::new(ErrorKind::Unavailable, operation, format!("the shop answers {status}"))
-                .after(retry_after(headers)))
+                .after(wait_asked(headers)))
         }
         200..=299 => error(ErrorKind::Malformed, format!("an unexpected {status} of {} bytes", body.len())),
         _ => error(ErrorKind::Rejected, format!("the shop refuses the request ({status})")),
     }
 }
 
-/// Whole or fractional seconds; Shopify sends `2.0` (<https://shopify.dev/docs/api/usage/limits>).
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: f64 = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
+/// What the answer asks to wait; a date only where the shop tells its own clock.
+fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
+    retry_after(headers, server_time(headers).unwrap_or(sdk::Timestamp::MAX_UTC))
 }
 
 /// Errors inside a 200 that leave nothing to work with.

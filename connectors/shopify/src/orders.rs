@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::Response;
 use sdk::{
     Error, ErrorKind, OrderPage, Priority, PullRequest, Pulled, RemoteId, Result, Timestamp, Unreadable,
-    clock::stable_hash,
+    client::server_time, clock::stable_hash,
 };
 use serde::Serialize;
 
@@ -145,7 +145,7 @@ pub(crate) async fn pull(admin: &Admin, size: &PageSize, request: &PullRequest) 
         })?,
     };
     let (ask, response) = ask_page(admin, size, &mark).await?;
-    let began = mark.began.or_else(|| server_time(&response));
+    let began = mark.began.or_else(|| server_time(response.headers()));
     let body = response.into_body();
     let (orders, info, last) = read_page(admin, size, ask, &body).await?;
     if info.has_next_page {
@@ -286,10 +286,4 @@ async fn read_slowly(
         }
     }
     Ok((orders, page.page_info, last))
-}
-
-/// The shop's clock, from the answer's `Date`.
-fn server_time(response: &Response<Bytes>) -> Option<Timestamp> {
-    let date = response.headers().get(http::header::DATE)?.to_str().ok()?;
-    chrono::DateTime::parse_from_rfc2822(date).ok().map(|time| time.to_utc())
 }

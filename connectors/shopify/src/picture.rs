@@ -200,7 +200,8 @@ fn address(wire: &wire::Address<'_>) -> Address {
     };
     let mut name = text(&wire.name);
     if name.is_empty() {
-        name = [text(&wire.first_name), text(&wire.last_name)].join(" ").trim().to_owned();
+        let joined = [text(&wire.first_name), text(&wire.last_name)].join(" ");
+        joined.trim().clone_into(&mut name);
     }
     Address {
         name,

@@ -10,7 +10,7 @@ use std::{
 };
 
 use sdk::{
-    Capabilities, Channel, CheckReport, Clock, Configured, Context, Delivery, Error, ErrorKind,
+    Capabilities, Channel, CheckReport, Clock, Configured, Context, Delivery, DeliveryKind, Error, ErrorKind,
     FulfillmentRequest, Line, LineKind, Order, OrderPage, OrderState, Payment, PullRequest, Pulled, Pushed,
     RemoteFulfillment, RemoteId, RemoteTracking, Result, Timestamp, async_trait,
 };
@@ -106,7 +106,12 @@ impl Shop {
             payment: Payment::Paid,
             state: OrderState::Open,
             holds: Vec::new(),
-            deliveries: vec![Delivery { ship_to: Some(ship_to), ..Delivery::default() }],
+            deliveries: vec![Delivery {
+                key: String::new(),
+                kind: DeliveryKind::Shipping,
+                ship_to: Some(ship_to),
+                method: None,
+            }],
             lines: vec![line],
             fulfillments: Vec::new(),
             email: None,

@@ -36,7 +36,7 @@ async fn every_bad_answer_to_a_pull_is_an_error_of_its_kind() {
         (Fault::Throttled, ErrorKind::RateLimited),
         (Fault::Refuse, ErrorKind::Unavailable),
         (Fault::LoseBefore, ErrorKind::Unavailable),
-        (Fault::Status(301), ErrorKind::Unauthorized),
+        (Fault::Status(301), ErrorKind::Rejected),
         (Fault::Status(401), ErrorKind::Unauthorized),
         (Fault::Status(402), ErrorKind::Unauthorized),
         (Fault::Status(403), ErrorKind::Unauthorized),

@@ -1,5 +1,7 @@
 //! The connector against the model of the remote, through the seams that ship.
 
+#![allow(clippy::unwrap_used, reason = "in tests, the helpers' too")]
+
 mod auth;
 mod config;
 mod contract;
