@@ -42,6 +42,20 @@ struct Entry {
 }
 
 impl Inner {
+    /// Whether a version after this one was noted.
+    fn is_newer(&self, id: &RecordId, version: u64) -> bool {
+        self.entries.get(id).is_some_and(|known| version < known.version)
+    }
+
+    fn forget(&mut self, id: &RecordId) {
+        self.queue(id, None);
+        match self.entries.get_mut(id) {
+            Some(entry) if entry.taken => (entry.due, entry.gone) = (None, true),
+            Some(_) => _ = self.entries.remove(id),
+            None => {}
+        }
+    }
+
     fn queue(&mut self, id: &RecordId, at: Option<Timestamp>) {
         let Some(entry) = self.entries.get_mut(id) else { return };
         if let Some(old) = entry.queued.take() {
@@ -68,19 +82,17 @@ impl Agenda {
     pub fn update(&self, record: &Record) {
         if record.is_active() {
             self.note(&record.id, record.version, record.next_wake());
-        } else if !self.is_newer(&record.id, record.version) {
-            self.remove(&record.id);
+        } else {
+            let mut inner = self.lock();
+            if !inner.is_newer(&record.id, record.version) {
+                inner.forget(&record.id);
+            }
         }
     }
 
     /// Sets a record's due time (`None`: active, but nothing by itself).
     pub fn set(&self, id: &RecordId, due: Option<Timestamp>) {
         self.note(id, 0, due);
-    }
-
-    /// Whether a version after this one was noted.
-    fn is_newer(&self, id: &RecordId, version: u64) -> bool {
-        self.lock().entries.get(id).is_some_and(|known| version < known.version)
     }
 
     fn note(&self, id: &RecordId, version: u64, due: Option<Timestamp>) {
@@ -99,13 +111,7 @@ impl Agenda {
 
     /// Forgets a record.
     pub fn remove(&self, id: &RecordId) {
-        let mut inner = self.lock();
-        inner.queue(id, None);
-        match inner.entries.get_mut(id) {
-            Some(entry) if entry.taken => (entry.due, entry.gone) = (None, true),
-            Some(_) => _ = inner.entries.remove(id),
-            None => {}
-        }
+        self.lock().forget(id);
     }
 
     /// The records due at `now` and not taken, earliest first.
@@ -248,6 +254,6 @@ mod tests {
         agenda.note(&id("m.c.1"), 3, Some(at(30)));
         agenda.note(&id("m.c.1"), 2, Some(at(20)));
         assert_eq!(agenda.next(), Some(at(30)));
-        assert!(agenda.is_newer(&id("m.c.1"), 2));
+        assert!(agenda.lock().is_newer(&id("m.c.1"), 2));
     }
 }

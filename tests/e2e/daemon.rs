@@ -40,10 +40,34 @@ impl Daemon {
     /// SIGTERM; answers its exit code.
     pub(crate) async fn end(&self) -> Option<i32> {
         let mut child = self.child.lock().await;
-        let id = child.id().expect("it runs").to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill is there");
-        assert!(sent.success());
+        signal(&child, "-TERM").await;
         child.wait().await.expect("it ends").code()
+    }
+
+    /// SIGHUP.
+    pub(crate) async fn reload(&self) {
+        signal(&*self.child.lock().await, "-HUP").await;
+    }
+
+    /// Another run of the binary over the same folder, to its end: exit code, and what it said.
+    pub(crate) async fn other(&self, words: &[&str]) -> (Option<i32>, String) {
+        let config = self.folder.join("portald.toml");
+        let ran = Command::new(env!("CARGO_BIN_EXE_portald"))
+            .args(words)
+            .arg("--config")
+            .arg(config)
+            .env("SHOP_TOKEN", shopify::fake::TOKEN)
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .expect("the binary runs");
+        let said = [ran.stdout, ran.stderr].concat();
+        (ran.status.code(), String::from_utf8(said).expect("text"))
+    }
+
+    /// Waits until the log holds these words.
+    pub(crate) async fn logs(&self, words: &str) {
+        until(&format!("`{words}` in the log"), async || self.log().contains(words).then_some(())).await;
     }
 
     pub(crate) fn log(&self) -> String {
@@ -65,13 +89,30 @@ impl Daemon {
              content-length: {}\r\n{key}\r\n{body}",
             body.len()
         );
-        stream.write_all(request.as_bytes()).await.ok()?;
+        // A body that is too large is answered before it is read to its end, and the rest meets a closed door.
+        let _ = stream.write_all(request.as_bytes()).await;
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.ok()?;
+        let _ = stream.read_to_end(&mut answer).await;
         let answer = String::from_utf8(answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
         let status = head.split(' ').nth(1)?.parse().ok()?;
         Some((status, serde_json::from_str(body).ok()?))
+    }
+
+    /// One request, answered whatever it is.
+    pub(crate) async fn once(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        self.try_call(method, path, None, body).await.expect("an answer")
+    }
+
+    /// A command that may be refused or go unanswered.
+    pub(crate) async fn try_command(&self, path: &str) -> Option<u16> {
+        self.try_call("POST", path, None, "{}").await.map(|(status, _)| status)
+    }
+
+    /// An order, once it is there.
+    pub(crate) async fn find(&self, order: &str) -> Option<Value> {
+        let answer = self.try_call("GET", &format!("/v1/orders/{order}"), None, "").await;
+        answer.filter(|(status, _)| *status == 200).map(|(_, order)| order)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {
@@ -109,6 +150,12 @@ impl Daemon {
             }
         }
     }
+}
+
+async fn signal(child: &Child, name: &str) {
+    let id = child.id().expect("it runs").to_string();
+    let sent = Command::new("kill").args([name, &id]).status().await.expect("kill is there");
+    assert!(sent.success());
 }
 
 fn spawn(folder: &Path) -> Child {

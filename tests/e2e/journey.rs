@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,78 +9,20 @@ use std::{
     time::Duration,
 };
 
-use portald::clock::SystemClock;
-use sdk::{
-    RemoteId, Rng,
-    testkit::{Served, serve},
-};
+use sdk::{RemoteId, Rng};
 use serde_json::{Value, json};
 use shopify::fake::{FakeAddress, FakeShop, Fault, LOCATION, NewLine, NewOrder};
 
-use crate::daemon::{Daemon, until};
+use crate::{
+    daemon::{Daemon, until},
+    scene::{Scene, scene},
+};
 
 const ORDERS: usize = 200;
 const OTHER_LOCATION: u64 = LOCATION + 1;
 
 /// What the channel must show at the end: per order and tracking number the units of each line.
 type Parcels = BTreeMap<(RemoteId, String), BTreeMap<u64, i64>>;
-
-struct Scene {
-    shop: Arc<FakeShop>,
-    _served: Served,
-    daemon: Arc<Daemon>,
-    _folder: tempfile::TempDir,
-}
-
-async fn scene() -> Scene {
-    let folder = tempfile::tempdir().expect("a folder");
-    let shop = FakeShop::new(Arc::new(SystemClock));
-    shop.set_budget(100_000.0, 50_000.0);
-    let served = serve(shop.clone(), "127.0.0.1:0".parse().expect("an address")).await.expect("a server");
-    configure(folder.path(), &served.base_url());
-    let daemon = Arc::new(Daemon::start(folder.path()));
-    Scene { shop, _served: served, daemon, _folder: folder }
-}
-
-fn configure(folder: &Path, base_url: &str) {
-    let text = format!(
-        r#"
-[supplier]
-name = "Acme"
-[store]
-path = "."
-[api]
-socket = "portald.sock"
-[log]
-level = "debug"
-format = "json"
-[schedule]
-orders = "* * * * * *"
-deliver = "* * * * * *"
-[delivery]
-read_back_secs = 1
-retry_cap_secs = 2
-[[merchant]]
-id = "bluefin"
-since = "2020-01-01T00:00:00Z"
-[merchant.dropship]
-skus = ["ACME-*"]
-[merchant.dropship.map]
-"KIT" = [{{ sku = "ACME-10", quantity = 2 }}, {{ sku = "ACME-20" }}]
-[merchant.orders]
-settle_secs = 0
-fields = ["email", "customer_note"]
-[[merchant.channel]]
-id = "shop"
-connector = "shopify"
-shop = "bluefin.myshopify.com"
-access_token = {{ env = "SHOP_TOKEN" }}
-base_url = "{base_url}"
-page_size = 20
-"#
-    );
-    std::fs::write(folder.join("portald.toml"), text).expect("written");
-}
 
 /// Every answer is lost with this chance, after the shop acted.
 fn lose_one_in_ten(shop: &FakeShop) {
@@ -206,7 +147,8 @@ fn shown(shop: &FakeShop) -> Parcels {
 }
 
 async fn journey(kills: u32) {
-    let Scene { shop, daemon, _served, _folder } = scene().await;
+    let Scene { shop, daemon, .. } = &scene().await;
+    let (shop, daemon) = (shop.clone(), daemon.clone());
     lose_one_in_ten(&shop);
     for index in 0..ORDERS / 2 {
         shop.place(order(index));

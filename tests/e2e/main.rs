@@ -4,3 +4,6 @@
 
 mod daemon;
 mod journey;
+mod operation;
+mod rubbish;
+mod scene;

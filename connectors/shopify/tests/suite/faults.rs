@@ -18,6 +18,7 @@ async fn every_bad_answer_to_a_pull_is_an_error_of_its_kind() {
     for (fault, kind) in [
         (body("<!DOCTYPE html><title>Maintenance</title>"), ErrorKind::Malformed),
         (body(""), ErrorKind::Malformed),
+        (Fault::Body(b"{\"data\":\"\xff\"}".to_vec()), ErrorKind::Malformed),
         (body("{\"data\":{\"orders\":{\"nodes\":[{\"id\""), ErrorKind::Malformed),
         (body("{\"data\":null}"), ErrorKind::Malformed),
         (body("[]"), ErrorKind::Malformed),
