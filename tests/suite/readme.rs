@@ -222,13 +222,13 @@ fn events() -> BTreeSet<String> {
             .collect();
     let mut events = BTreeSet::new();
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
+        for entry in fs::read_dir(folder).expect("the sources are there") {
+            let path = entry.expect("the folder can be read").path();
             if path.is_dir() {
                 folders.push(path);
                 continue;
             }
-            let text = fs::read_to_string(&path).unwrap();
+            let text = fs::read_to_string(&path).expect("sources are text");
             for literal in text.split('"') {
                 let word = |text: &str| {
                     !text.is_empty()
