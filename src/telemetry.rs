@@ -81,7 +81,8 @@ pub fn log_event(record: &Record, event: &Event) {
                 channel = %record.channel,
                 order = %order,
                 detail = %event.text,
-                "Order event."
+                "{}",
+                sentence(&event.event)
             )
         };
     }
@@ -89,6 +90,52 @@ pub fn log_event(record: &Record, event: &Event) {
         crate::record::Level::Info => line!(info),
         crate::record::Level::Warn => line!(warn),
         crate::record::Level::Error => line!(error),
+    }
+}
+
+/// What an event of an order's timeline means: its log line's message, the same at every time.
+pub fn sentence(event: &str) -> &'static str {
+    match event {
+        "order.imported" => "an order was imported",
+        "order.excluded" => "an order is older than the cut-over: it is never routed",
+        "order.routed" => "an order was released to the supplier",
+        "order.held" => "an order is held",
+        "order.changed" => "an order changed on its channel",
+        "order.address_changed" => "an order's address changed after it was taken into work",
+        "order.cancelled" => "units of an order were cancelled",
+        "order.reinstated" => "cancelled units of an order are wanted again",
+        "order.fulfilled_elsewhere" => "units of an order were fulfilled by someone else",
+        "order.vanished" => "an open order is no longer on its channel",
+        "order.acked" => "an order was taken into work",
+        "order.hold" => "the supplier holds an order",
+        "order.release" => "the supplier lifted its hold",
+        "order.gate_overridden" => "a person overrode a gate",
+        "order.edited" => "the supplier edited its order",
+        "order.reimported" => "a person had an order decided anew",
+        "order.split" => "the supplier split an order",
+        "order.merged" => "an order joined a ship-together group",
+        "order.unmerged" => "an order left its ship-together group",
+        "order.shipped" => "a parcel was recorded",
+        "order.shipped_after_cancel" => "cancelled units were shipped all the same",
+        "cancel.requested" => "the channel asks to cancel units that are in work",
+        "tracking.recorded" => "the merchant account shows a parcel",
+        "tracking.corrected" => "a parcel's tracking was corrected",
+        "tracking.pushed" => "the channel has a parcel's corrected tracking",
+        "shipment.voided" => "a parcel was voided",
+        "split.mirrored" => "the merchant account shows a split",
+        "split.pushed" => "the channel shows a split",
+        "fulfillment.pushed" => "the channel has a parcel",
+        "fulfillment.adopted" => "a write of unknown outcome had reached the channel",
+        "fulfillment.voided" => "the channel took a parcel back",
+        "fulfillment.void_by_hand" => "a parcel must be taken back on the channel by hand",
+        "fulfillment.taken_back" => "a parcel that the channel had is gone from it",
+        "fulfillment.duplicate" => "the channel has a parcel twice",
+        "outbox.retry" => "a write to a channel failed and will be tried again",
+        "outbox.parked" => "a write to a channel was refused and waits for a person",
+        "outbox.nothing_to_do" => "nothing is left of a write to a channel",
+        "outbox.retried" => "a person asked for a write to be sent now",
+        "outbox.dropped" => "a person gave up a write to a channel",
+        _ => "something happened to an order",
     }
 }
 

@@ -54,10 +54,10 @@ pub fn check(path: &Path, online: bool) -> ExitCode {
 fn summary(config: &Config) -> String {
     let now = SystemClock.now();
     let mut text = format!(
-        "The configuration is well: {}, {} merchants, {} channels.\n",
+        "The configuration is well: {}, {}, {}.\n",
         config.supplier.name,
-        config.merchants.len(),
-        config.channels().count()
+        output::count(config.merchants.len() as u64, "merchant"),
+        output::count(config.channels().count() as u64, "channel")
     );
     for (merchant, channel) in config.channels() {
         let mode = if merchant.shadow { " (shadow: nothing is sent)" } else { "" };

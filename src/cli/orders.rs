@@ -330,7 +330,12 @@ async fn list(client: &Client, filter: &str) -> Result<(), Failure> {
 
 /// What a person should know of an order at a glance.
 fn notes(order: &Order) -> Vec<String> {
-    let mut notes: Vec<String> = order.reasons.iter().chain(&order.holds).cloned().collect();
+    let mut notes = order.reasons.clone();
+    // A gate names the channel's holds already.
+    let told = |hold: &str| {
+        order.reasons.iter().any(|reason| reason.starts_with("channel-hold:") && reason.contains(hold))
+    };
+    notes.extend(order.holds.iter().filter(|hold| !told(hold)).cloned());
     if order.cancel_request.is_some() {
         notes.push("cancellation asked".to_owned());
     }

@@ -76,6 +76,11 @@ impl Table {
     }
 }
 
+/// A number with its word: `1 merchant`, `3 merchants`.
+pub fn count(number: u64, word: &str) -> String {
+    if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
+}
+
 /// How long ago, in two figures at most: `4m`, `3h 10m`, `12d`.
 pub fn age(now: Timestamp, then: Timestamp) -> String {
     let secs = (now - then).num_seconds().max(0);

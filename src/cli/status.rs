@@ -14,11 +14,11 @@ pub async fn status(client: &Client) -> Result<(), Failure> {
         return Ok(output::say(&text)?);
     }
     output::say(&format!(
-        "{} · portald {} · up {} · {} merchant(s){}",
+        "{} · portald {} · up {} · {}{}",
         output::plain(&document.supplier),
         document.version,
         output::age(document.now, document.started_at),
-        document.merchants.len(),
+        output::count(document.merchants.len() as u64, "merchant"),
         if document.set_aside > 0 {
             format!(" · {} set aside (`portald set-aside`)", document.set_aside)
         } else {
@@ -70,10 +70,16 @@ pub fn merchants(merchants: &[Merchant]) -> Result<(), Failure> {
             if let Some(why) = &channel.status.suspended {
                 troubles.push(format!("{name}: suspended: {why}"));
             } else if let Some(error) = &channel.status.last_error {
-                troubles.push(format!("{name}: {} pull(s) failed: {error}", channel.status.failures));
+                troubles.push(format!(
+                    "{name}: {} failed in a row: {error}",
+                    output::count(u64::from(channel.status.failures), "pull")
+                ));
             }
             if channel.status.repaired > 0 {
-                troubles.push(format!("{name}: sweeps repaired {} order(s)", channel.status.repaired));
+                troubles.push(format!(
+                    "{name}: sweeps repaired {}",
+                    output::count(channel.status.repaired, "order")
+                ));
             }
         }
     }

@@ -4,4 +4,5 @@ mod api;
 mod config;
 mod daemon;
 mod plan;
+mod readme;
 mod store;
