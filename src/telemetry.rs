@@ -76,11 +76,11 @@ pub fn log_event(record: &Record, event: &Event) {
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
-                event = %event.event,
-                merchant = %record.merchant,
-                channel = %record.channel,
-                order = %order,
-                detail = %event.text,
+                event = event.event.as_str(),
+                merchant = record.merchant.as_str(),
+                channel = record.channel.as_str(),
+                order = order.as_str(),
+                detail = event.text.as_str(),
                 "{}",
                 sentence(&event.event)
             )

@@ -141,7 +141,7 @@ async fn serve(path: PathBuf, config: Config, started: Instant) -> Result<(), Fa
         seed: seed_of(clock.now()),
         bounds,
     };
-    tracing::info!(event = "daemon.ready", ms = started.elapsed().as_millis() as u64, "all is built");
+    tracing::info!(event = "daemon.built", ms = started.elapsed().as_millis() as u64, "all is built");
     let ended = Daemon::run(wiring, ticks, requests, shutdown.clone()).await;
 
     shutdown.cancel();
@@ -169,12 +169,6 @@ async fn open(path: &Path) -> Result<SledStore, Failed> {
     let opened = tokio::task::spawn_blocking(move || SledStore::open(&path, Options::default())).await?;
     let store = opened?;
     let health = store.health(Instant::now());
-    if health.recovered {
-        tracing::warn!(
-            event = "store.recovered",
-            "the last end was not a clean one: the store was read and its index made anew"
-        );
-    }
     for key in &health.corrupt {
         tracing::error!(event = "store.corrupt", %key, "a stored value cannot be read; the rest goes on");
     }

@@ -110,7 +110,12 @@ impl Daemon {
             ledge.change(store, &key, change).await.map_err(|error| format!("{key}: {error}"))?;
             shared.board.update(&key.merchant, &key.channel, |status| status.paused = paused);
             let event = if paused { "channel.paused" } else { "channel.unpaused" };
-            tracing::info!(event, merchant = &*key.merchant, channel = &*key.channel, "an operator's wish");
+            tracing::info!(
+                event,
+                merchant = &*key.merchant,
+                channel = &*key.channel,
+                "an operator paused or resumed the merchant"
+            );
             if paused {
                 self.driver.forget(&(key.clone(), Stream::Orders));
                 self.driver.forget(&(key.clone(), Stream::Sweep));
