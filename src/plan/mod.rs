@@ -100,6 +100,11 @@ pub fn absorb(record: &mut Record, mut seen: Order, policy: &Policy, now: Timest
     Absorbed::Changed
 }
 
+/// A number of units, in words for a person.
+pub(crate) fn counted(units: u64) -> String {
+    if units == 1 { "1 unit".to_owned() } else { format!("{units} units") }
+}
+
 /// Brings the record to rest at `now`: gates, hop 1, the writes owed. A fixpoint: again changes nothing.
 /// Answers whether something changed.
 pub fn reconcile(record: &mut Record, policy: &Policy, now: Timestamp) -> bool {

@@ -190,7 +190,13 @@ pub fn edit(
         .lines
         .iter()
         .filter(|line| line.short() > 0)
-        .map(|line| format!("line {}: the channel still expects {} units more", line.label(), line.short()))
+        .map(|line| {
+            format!(
+                "line {}: the channel still expects {} more",
+                line.label(),
+                super::counted(line.short().into())
+            )
+        })
         .collect();
     record.last_line = last_line;
     if !changes.is_empty() {

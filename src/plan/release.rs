@@ -30,7 +30,7 @@ pub fn apply(record: &mut Record, policy: &Policy, now: Timestamp) -> bool {
             "order.routed",
             None,
             Level::Info,
-            format!("{units} units released to the supplier"),
+            format!("{} released to the supplier", super::counted(units)),
         );
         return true;
     }

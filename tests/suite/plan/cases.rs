@@ -219,7 +219,7 @@ fn an_edit_never_flows_and_what_is_missing_is_shown() {
     let (mut remote, mut record, policy, now) = settled(&[("A7", 3)]);
     let add = vec![AddedLine { sku: "GIFT".to_owned(), quantity: 1 }];
     let answer = command(&mut record, 1, Command::Edit { lines: amounts(&[("l1", 2)]), add }, &policy, now);
-    assert!(answer.expect("edited").warnings[0].contains("still expects 1"));
+    assert!(answer.expect("edited").warnings[0].contains("still expects 1 unit more"));
     command(&mut record, 1, ups("T1", &[]), &policy, now).expect("all by our number");
     quiet(&mut remote, &mut record, &policy, now);
     let [made] = remote.fulfillments.as_slice() else { panic!("one parcel") };
