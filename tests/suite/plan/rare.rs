@@ -1,0 +1,75 @@
+//! Rare orders of events, each of which once lost, doubled or misplaced something.
+
+use portald::{
+    outbox::WriteState,
+    plan::{
+        self,
+        command::{self, Ask, Book, Command, LineAmount, Parcel, Setting, TrackingChange},
+    },
+    policy::{Policies, Policy},
+    record::Record,
+};
+use sdk::{Error, ErrorKind, LineQuantity, RemoteId, Timestamp};
+
+use super::model::{Fault, Remote, at, command, deliver, import, policy};
+
+fn settled(lines: &[(&str, u32)]) -> (Remote, Record, Policy, Timestamp) {
+    let (remote, policy, now) = (Remote::new(lines), policy(), at(0));
+    let record = import(&remote, &policy, now);
+    (remote, record, policy, now)
+}
+
+fn amounts(lines: &[(&str, u32)]) -> Vec<LineAmount> {
+    lines.iter().map(|(id, quantity)| LineAmount { id: (*id).to_owned(), quantity: *quantity }).collect()
+}
+
+fn ship(number: &str, lines: &[(&str, u32)], after_cancel: bool) -> Command {
+    let tracking = Some(number.to_owned());
+    Command::Ship(Parcel {
+        carrier: Some("UPS".to_owned()),
+        tracking,
+        after_cancel,
+        lines: amounts(lines),
+        ..Parcel::default()
+    })
+}
+
+fn track(number: &str) -> Command {
+    let change = TrackingChange { tracking: Some(number.to_owned()), ..TrackingChange::default() };
+    Command::Track { shipment: "p1".to_owned(), change }
+}
+
+fn void() -> Command {
+    Command::Void { shipment: "p1".to_owned(), reason: "wrong box".to_owned() }
+}
+
+fn want(remote: &mut Remote, record: &mut Record, units: u32, policy: &Policy, now: Timestamp) {
+    remote.lines[0].wanted = units;
+    remote.touch();
+    plan::absorb(record, remote.order(), policy, now);
+}
+
+fn quiet(remote: &mut Remote, record: &mut Record, policy: &Policy, mut now: Timestamp) -> Timestamp {
+    for _ in 0..50 {
+        now += chrono::TimeDelta::hours(2);
+        if !deliver(record, remote, policy, now, Fault::None) {
+            return now;
+        }
+    }
+    panic!("writes are owed for ever: {:#?}", record.writes);
+}
+
+#[test]
+fn a_number_that_was_tried_in_vain_and_replaced_is_told_when_it_comes_back() {
+    for fault in [Fault::Refused, Fault::LostBefore] {
+        let (mut remote, mut record, policy, now) = settled(&[("A7", 2)]);
+        command(&mut record, 1, ship("T1", &[], false), &policy, now).expect("shipped");
+        let now = quiet(&mut remote, &mut record, &policy, now);
+        command(&mut record, 1, track("T2"), &policy, now).expect("corrected");
+        deliver(&mut record, &mut remote, &policy, now, fault);
+        command(&mut record, 1, track("T3"), &policy, now).expect("corrected");
+        command(&mut record, 1, track("T2"), &policy, now).expect("corrected back");
+        quiet(&mut remote, &mut record, &policy, now);
+        assert_eq!(remote.fulfillments[0].tracking[0].number.as_deref(), Some("T2"), "{fault:?}");
+    }
+}
