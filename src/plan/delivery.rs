@@ -128,6 +128,11 @@ fn start_create(
     now: Timestamp,
 ) -> bool {
     let write = &record.writes[index];
+    if !write.uncertain && !write.state.is_uncertain() && mirror::void_of(record, write).is_some() {
+        // Voided while a request was out that, as is known now, did nothing (more): the rest must not follow.
+        record.writes[index].state = WriteState::Dropped { at: now };
+        return false;
+    }
     if write.attempts == 0 {
         let seen = present.unwrap_or_default().iter().map(|remote| remote.id.clone()).collect();
         record.writes[index].seen_before = seen;

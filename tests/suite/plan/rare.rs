@@ -73,3 +73,17 @@ fn a_number_that_was_tried_in_vain_and_replaced_is_told_when_it_comes_back() {
         assert_eq!(remote.fulfillments[0].tracking[0].number.as_deref(), Some("T2"), "{fault:?}");
     }
 }
+
+#[test]
+fn a_parcel_voided_while_its_refused_request_was_out_is_never_told() {
+    let (mut remote, mut record, policy, now) = settled(&[("A7", 2)]);
+    command(&mut record, 1, ship("T1", &[], false), &policy, now).expect("shipped");
+    let key = record.writes[0].key.clone();
+    plan::delivery::start(&mut record, &key, Some(&[]), &policy, now).expect("leaves");
+    command(&mut record, 1, void(), &policy, now).expect("voided meanwhile");
+    let refused = Error::new(ErrorKind::Unavailable, "push", "no connection");
+    let outcome = plan::delivery::Outcome::Failed(refused);
+    plan::delivery::finish(&mut record, &key, &outcome, &policy, now, 0.5);
+    quiet(&mut remote, &mut record, &policy, now);
+    assert!(remote.fulfillments.is_empty(), "the customer was told of a parcel that was taken back");
+}
