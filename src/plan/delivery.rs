@@ -229,19 +229,21 @@ fn step(record: &Record, index: usize) -> Step {
             lines: write.remaining(),
             tracking: write.tracking.clone(),
             shipped_at: write.shipped_at,
-            notify: write.notify,
+            // A parcel over two locations is two fulfillments, and one message.
+            notify: write.notify && write.made.is_empty(),
         }),
         WriteKind::Track => Step::Track(
             write
                 .targets
                 .iter()
-                .map(|fulfillment| TrackingUpdate {
+                .enumerate()
+                .map(|(at, fulfillment)| TrackingUpdate {
                     key: key.clone(),
                     order: order.clone(),
                     number: record.seen.number.clone(),
                     fulfillment: fulfillment.clone(),
                     tracking: write.tracking.clone(),
-                    notify: write.notify,
+                    notify: write.notify && at == 0,
                 })
                 .collect(),
         ),

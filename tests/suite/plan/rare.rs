@@ -87,3 +87,30 @@ fn a_parcel_voided_while_its_refused_request_was_out_is_never_told() {
     quiet(&mut remote, &mut record, &policy, now);
     assert!(remote.fulfillments.is_empty(), "the customer was told of a parcel that was taken back");
 }
+
+#[test]
+fn a_parcel_over_two_locations_is_told_to_the_customer_once() {
+    let (mut remote, mut record, policy, now) = settled(&[("A7", 2), ("A8", 1)]);
+    remote.lines_a_call = 1;
+    command(&mut record, 1, ship("T1", &[], false), &policy, now).expect("shipped");
+    let told = |record: &mut Record, remote: &mut Remote, now| {
+        let mut told = Vec::new();
+        while let Some(peek) = plan::delivery::peek(record, &policy, now) {
+            let present = peek.look.then(|| remote.fulfillments.clone());
+            let step = plan::delivery::start(record, &peek.key, present.as_deref(), &policy, now);
+            let Some(step) = step else { continue };
+            match &step {
+                plan::delivery::Step::Push(request) => told.push(request.notify),
+                plan::delivery::Step::Track(updates) => told.extend(updates.iter().map(|one| one.notify)),
+                other => panic!("{other:?}"),
+            }
+            let outcome = remote.perform(&step);
+            plan::delivery::finish(record, &peek.key, &outcome, &policy, now, 0.5);
+        }
+        told
+    };
+    assert_eq!(told(&mut record, &mut remote, now), [true, false]);
+    command(&mut record, 1, track("T2"), &policy, now).expect("corrected");
+    assert_eq!(told(&mut record, &mut remote, now), [true, false]);
+    assert_eq!(remote.fulfillments.len(), 2);
+}
