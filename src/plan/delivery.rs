@@ -176,6 +176,30 @@ fn adopt(record: &mut Record, index: usize, remote: &RemoteFulfillment, now: Tim
     record.note(now, "fulfillment.adopted", Some(order), Level::Warn, text);
 }
 
+/// What a pull shows of parcels that are not known to be told: made by a request that came late, or by a person in
+/// place of a write that was refused or given up. A request that is under way is left alone: its answer says more.
+pub(super) fn adopt_seen(record: &mut Record, now: Timestamp) {
+    for index in 0..record.writes.len() {
+        let write = &record.writes[index];
+        let tried = write.attempts > 0
+            && (write.state.is_parked()
+                || matches!(write.state, WriteState::Pending | WriteState::Indeterminate { .. }));
+        if write.kind != WriteKind::Create || !(tried || write.given_up) {
+            continue;
+        }
+        let known = write.made.len();
+        for at in 0..record.seen.fulfillments.len() {
+            let remote = record.seen.fulfillments[at].clone();
+            adopt(record, index, &remote, now);
+        }
+        let write = &mut record.writes[index];
+        if write.made.len() > known && write.remaining().is_empty() {
+            write.given_up = false;
+            settle(record, index, now);
+        }
+    }
+}
+
 /// Finds the fulfillments that a correction or a void is about. Answers whether there is something to send.
 fn aim(record: &mut Record, index: usize, now: Timestamp) -> bool {
     let write = &record.writes[index];

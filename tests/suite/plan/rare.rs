@@ -114,3 +114,39 @@ fn a_parcel_over_two_locations_is_told_to_the_customer_once() {
     assert_eq!(told(&mut record, &mut remote, now), [true, false]);
     assert_eq!(remote.fulfillments.len(), 2);
 }
+
+#[test]
+fn a_parked_parcel_that_a_late_request_made_is_taken_as_told() {
+    let (mut remote, mut record, policy, now) = settled(&[("A7", 2)]);
+    command(&mut record, 1, ship("T1", &[], false), &policy, now).expect("shipped");
+    deliver(&mut record, &mut remote, &policy, now, Fault::LostBefore);
+    let now = now + chrono::TimeDelta::minutes(2);
+    let peek = plan::delivery::peek(&record, &policy, now).expect("due");
+    let step = plan::delivery::start(&mut record, &peek.key, Some(&[]), &policy, now).expect("goes again");
+    // The first request arrives now; the second finds nothing left to fulfil.
+    remote.fulfill(vec![LineQuantity { line: RemoteId::from("100"), quantity: 2 }], Some("T1"));
+    let outcome = remote.perform(&step);
+    plan::delivery::finish(&mut record, &peek.key, &outcome, &policy, now, 0.5);
+    assert!(record.writes[0].state.is_parked());
+    plan::absorb(&mut record, remote.order(), &policy, now);
+    assert!(matches!(record.writes[0].state, WriteState::Done { .. }), "{:?}", record.writes[0].state);
+    let duplicate = record.alerts.iter().any(|alert| alert.code == "duplicate-fulfillment");
+    assert!(!duplicate, "it is there once: taking it back would lose it");
+}
+
+#[test]
+fn what_a_person_told_by_hand_after_giving_a_write_up_is_no_duplicate() {
+    let (mut remote, mut record, policy, now) = settled(&[("A7", 2)]);
+    command(&mut record, 1, ship("T1", &[("l1", 1)], false), &policy, now).expect("shipped");
+    remote.lines[0].wanted = 0;
+    deliver(&mut record, &mut remote, &policy, now, Fault::None);
+    let key = record.writes[0].key.clone();
+    let drop = Command::DropWrite { key, reason: "done by hand".to_owned() };
+    command(&mut record, 1, drop, &policy, now).expect("given up");
+    remote.lines[0].wanted = 2;
+    remote.fulfill(vec![LineQuantity { line: RemoteId::from("100"), quantity: 1 }], Some("T1"));
+    plan::absorb(&mut record, remote.order(), &policy, now);
+    assert!(!record.alerts.iter().any(|alert| alert.code == "duplicate-fulfillment"), "{:?}", record.alerts);
+    assert_eq!(record.lines[0].elsewhere_after, 0, "it is our parcel");
+    assert_eq!(record.open_units(&record.lines[0]), 1);
+}
