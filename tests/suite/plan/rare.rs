@@ -150,3 +150,15 @@ fn what_a_person_told_by_hand_after_giving_a_write_up_is_no_duplicate() {
     assert_eq!(record.lines[0].elsewhere_after, 0, "it is our parcel");
     assert_eq!(record.open_units(&record.lines[0]), 1);
 }
+
+#[test]
+fn a_unit_reinstated_in_a_new_order_cannot_be_shipped_in_the_old_one_too() {
+    let (mut remote, mut record, policy, now) = settled(&[("A7", 3)]);
+    want(&mut remote, &mut record, 2, &policy, now);
+    command(&mut record, 1, Command::Ack, &policy, now).expect("in work");
+    want(&mut remote, &mut record, 3, &policy, now);
+    assert_eq!(record.order(2).expect("new work").lines[0].routed, 1);
+    let refused = command(&mut record, 1, ship("T1", &[("l1", 3)], true), &policy, now);
+    assert_eq!(refused.expect_err("only two are left there").code, "quantity");
+    assert_eq!(record.check(), Ok(()));
+}
