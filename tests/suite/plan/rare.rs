@@ -162,3 +162,12 @@ fn a_unit_reinstated_in_a_new_order_cannot_be_shipped_in_the_old_one_too() {
     assert_eq!(refused.expect_err("only two are left there").code, "quantity");
     assert_eq!(record.check(), Ok(()));
 }
+
+#[test]
+fn a_cancelled_kit_unit_that_left_brings_no_second_one_back() {
+    let (mut remote, mut record, policy, now) = settled(&[("KIT", 3)]);
+    want(&mut remote, &mut record, 1, &policy, now);
+    assert_eq!(record.lines[0].cancelled_after, 2);
+    command(&mut record, 1, ship("T1", &[("l1", 4), ("l2", 2)], true), &policy, now).expect("two left");
+    assert_eq!(record.lines[0].cancelled_after, 1, "one of the cancelled units left, not two");
+}
