@@ -171,3 +171,17 @@ fn a_cancelled_kit_unit_that_left_brings_no_second_one_back() {
     command(&mut record, 1, ship("T1", &[("l1", 4), ("l2", 2)], true), &policy, now).expect("two left");
     assert_eq!(record.lines[0].cancelled_after, 1, "one of the cancelled units left, not two");
 }
+
+#[test]
+fn a_voided_parcels_units_are_under_the_request_again() {
+    let (mut remote, mut record, policy, now) = settled(&[("A7", 3)]);
+    command(&mut record, 1, Command::Ack, &policy, now).expect("in work");
+    want(&mut remote, &mut record, 2, &policy, now);
+    command(&mut record, 1, ship("T1", &[("l1", 3)], false), &policy, now).expect("a fact");
+    remote.city = "Ely".to_owned();
+    want(&mut remote, &mut record, 2, &policy, now);
+    assert_eq!(record.lines[0].cancel_requested, 0, "it has left");
+    command(&mut record, 1, void(), &policy, now).expect("voided");
+    command(&mut record, 1, ship("T2", &[], false), &policy, now).expect("all but what is asked back");
+    assert_eq!(record.shipments[1].lines[0].quantity, 2);
+}
