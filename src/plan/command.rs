@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use sdk::{Money, Timestamp, clock::stable_hash};
 use serde::{Deserialize, Serialize};
 
-use super::{orders, shipping, splits};
+use super::{intake, orders, shipping, splits};
 use crate::{
     policy::{Policies, Policy},
     record::{CommandDone, GateName, Record, RecordId, SupplierOrder},
@@ -273,8 +273,13 @@ pub fn apply(
         }
         Command::Void { shipment, reason } => shipping::void(record, n, shipment, reason, now)?,
     }
+    let moved = matches!(ask.command, Command::Ship(_) | Command::Void { .. });
     for record in book.values_mut() {
         let policy = setting.policy(record);
+        if moved {
+            // What the channel no longer wants is counted against what is open, which just changed.
+            intake::take_in(record, &policy, now);
+        }
         super::reconcile(record, &policy, now);
     }
     let record = book.get_mut(id).ok_or_else(|| unknown(&id.order(n)))?;

@@ -128,6 +128,11 @@ fn start_create(
     now: Timestamp,
 ) -> bool {
     let write = &record.writes[index];
+    if !write.uncertain && !write.state.is_uncertain() && mirror::void_of(record, write).is_some() {
+        // Voided while a request was out that, as is known now, did nothing (more): the rest must not follow.
+        record.writes[index].state = WriteState::Dropped { at: now };
+        return false;
+    }
     if write.attempts == 0 {
         let seen = present.unwrap_or_default().iter().map(|remote| remote.id.clone()).collect();
         record.writes[index].seen_before = seen;
@@ -169,6 +174,30 @@ fn adopt(record: &mut Record, index: usize, remote: &RemoteFulfillment, now: Tim
     record.writes[index].made.push(Made { id: remote.id.clone(), lines: remote.lines.clone() });
     let text = format!("parcel p{label}: the channel already shows it as {}, taken as told", remote.id);
     record.note(now, "fulfillment.adopted", Some(order), Level::Warn, text);
+}
+
+/// What a pull shows of parcels that are not known to be told: made by a request that came late, or by a person in
+/// place of a write that was refused or given up. A request that is under way is left alone: its answer says more.
+pub(super) fn adopt_seen(record: &mut Record, now: Timestamp) {
+    for index in 0..record.writes.len() {
+        let write = &record.writes[index];
+        let tried = write.attempts > 0
+            && (write.state.is_parked()
+                || matches!(write.state, WriteState::Pending | WriteState::Indeterminate { .. }));
+        if write.kind != WriteKind::Create || !(tried || write.given_up) {
+            continue;
+        }
+        let known = write.made.len();
+        for at in 0..record.seen.fulfillments.len() {
+            let remote = record.seen.fulfillments[at].clone();
+            adopt(record, index, &remote, now);
+        }
+        let write = &mut record.writes[index];
+        if write.made.len() > known && write.remaining().is_empty() {
+            write.given_up = false;
+            settle(record, index, now);
+        }
+    }
 }
 
 /// Finds the fulfillments that a correction or a void is about. Answers whether there is something to send.
@@ -224,19 +253,21 @@ fn step(record: &Record, index: usize) -> Step {
             lines: write.remaining(),
             tracking: write.tracking.clone(),
             shipped_at: write.shipped_at,
-            notify: write.notify,
+            // A parcel over two locations is two fulfillments, and one message.
+            notify: write.notify && write.made.is_empty(),
         }),
         WriteKind::Track => Step::Track(
             write
                 .targets
                 .iter()
-                .map(|fulfillment| TrackingUpdate {
+                .enumerate()
+                .map(|(at, fulfillment)| TrackingUpdate {
                     key: key.clone(),
                     order: order.clone(),
                     number: record.seen.number.clone(),
                     fulfillment: fulfillment.clone(),
                     tracking: write.tracking.clone(),
-                    notify: write.notify,
+                    notify: write.notify && at == 0,
                 })
                 .collect(),
         ),

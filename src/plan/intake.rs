@@ -114,6 +114,7 @@ pub fn note_changes(record: &mut Record, seen: &Order, now: Timestamp) {
 
 /// Brings the account's terms in line with what the channel shows.
 pub fn take_in(record: &mut Record, policy: &Policy, now: Timestamp) {
+    super::delivery::adopt_seen(record, now);
     let shown = Shown::of(record);
     for duplicate in &shown.duplicates {
         let text =

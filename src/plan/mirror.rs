@@ -191,12 +191,14 @@ pub(super) fn void_of<'r>(record: &'r Record, create: &Write) -> Option<&'r Writ
 /// Tracking of a told parcel: a correction where the channel was told otherwise last.
 fn tracks(record: &mut Record, at: usize, tracking: &TrackingSet, policy: &Policy, now: Timestamp) -> bool {
     let (order, n) = (record.writes[at].order, record.writes[at].parcel);
-    if told_last(record, at).tracking == *tracking {
+    // What was replaced after an attempt may be there or not: its word is no reason to say nothing.
+    let says = |told: &Write| told.tracking == *tracking && !told.is_superseded();
+    if says(told_last(record, at)) {
         return false;
     }
     drop_unsent_tracks(record, order, n, now);
     let told = told_last(record, at);
-    if told.tracking == *tracking {
+    if says(told) {
         return true;
     }
     let renumbered = told.tracking.number != tracking.number;

@@ -332,9 +332,7 @@ fn record_parcel(
     }
     orders::hand_off(record, n, now);
     let after_cancel = chosen.iter().any(|chosen| chosen.cancelled > 0);
-    for chosen in chosen.iter().filter(|chosen| chosen.cancelled > 0) {
-        uncancel(record, n, chosen);
-    }
+    uncancel(record, n, &chosen);
     let order = command::order_mut(record, n)?;
     order.last_parcel += 1;
     let parcel = order.last_parcel;
@@ -378,32 +376,37 @@ fn record_parcel(
     Ok(warnings)
 }
 
-/// Cancelled units left all the same: whole channel units come back, over all parts of their kit.
-fn uncancel(record: &mut Record, n: u32, chosen: &Chosen) {
-    let Some(line) = record.order(n).and_then(|order| order.lines.iter().find(|line| line.id == chosen.line))
-    else {
-        return;
-    };
-    let per_unit = line.per_unit.max(1);
-    let Some(id) = line.channel_line.clone() else { return };
-    let Some(index) = record.lines.iter().position(|account| account.id == id) else { return };
-    let back = chosen.cancelled.div_ceil(per_unit);
+/// Cancelled units left all the same: whole channel units come back, over all parts of their kit. Of one unit several
+/// parts may be in the parcel: the part with the most of them counts.
+fn uncancel(record: &mut Record, n: u32, chosen: &[Chosen]) {
+    let Some(order) = record.order(n) else { return };
+    let mut back: BTreeMap<RemoteId, u32> = BTreeMap::new();
+    for chosen in chosen.iter().filter(|chosen| chosen.cancelled > 0) {
+        let Some(line) = order.lines.iter().find(|line| line.id == chosen.line) else { continue };
+        let Some(id) = line.channel_line.clone() else { continue };
+        let units = back.entry(id).or_default();
+        *units = chosen.cancelled.div_ceil(line.per_unit.max(1)).max(*units);
+    }
+    for (id, units) in back {
+        bring_back(record, n, &id, units);
+    }
+}
+
+fn bring_back(record: &mut Record, n: u32, id: &RemoteId, back: u32) {
+    let Some(index) = record.lines.iter().position(|account| account.id == *id) else { return };
     let Owner::Supplier { parts, .. } = record.lines[index].owner.clone() else { return };
     for part in parts {
         let mut left = back.saturating_mul(part.per_unit);
-        // The line that left first, then its order's, then the others'.
+        // The order's own first, then the others'.
         let mut own: Vec<(usize, usize)> = Vec::new();
         for (at, order) in record.orders.iter().enumerate() {
             for (inner, line) in order.lines.iter().enumerate() {
-                if line.channel_line.as_ref() == Some(&id) && line.sku == part.sku {
+                if line.channel_line.as_ref() == Some(id) && line.sku == part.sku {
                     own.push((at, inner));
                 }
             }
         }
-        own.sort_by_key(|(at, inner)| {
-            let order = &record.orders[*at];
-            (order.lines[*inner].id != chosen.line, order.n != n, *at)
-        });
+        own.sort_by_key(|(at, _)| (record.orders[*at].n != n, *at));
         for (at, inner) in own {
             let line = &mut record.orders[at].lines[inner];
             let units = line.cancelled.min(left);

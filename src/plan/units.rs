@@ -233,5 +233,26 @@ pub fn give_back(record: &mut Record, line: usize, units: u32, gone: Gone) {
             left -= amount;
         }
     }
+    leave_for_new_work(record, line, units - here, gone);
     add(record, line, units - here);
+}
+
+/// Units that come back as new work are no longer gone from the orders in work: they would be there twice.
+fn leave_for_new_work(record: &mut Record, line: usize, units: u32, gone: Gone) {
+    let id = record.lines[line].id.clone();
+    for part in parts(record, line) {
+        let mut left = units.saturating_mul(part.per_unit);
+        for own in record.orders.iter_mut().rev().filter(|order| order.acked_at.is_some()).flat_map(|order| {
+            order.lines.iter_mut().rev().filter(|own| serves(own, &id, &part))
+        }) {
+            let count = if gone == Gone::Cancelled { &mut own.cancelled } else { &mut own.elsewhere };
+            let amount = (*count).min(left);
+            *count -= amount;
+            own.routed = own.routed.saturating_sub(amount);
+            if let Some(edited) = &mut own.edited {
+                *edited = edited.saturating_sub(amount);
+            }
+            left -= amount;
+        }
+    }
 }

@@ -3,3 +3,4 @@
 mod cases;
 mod histories;
 mod model;
+mod rare;

@@ -1,0 +1,187 @@
+//! Rare orders of events, each of which once lost, doubled or misplaced something.
+
+use portald::{
+    outbox::WriteState,
+    plan::{
+        self,
+        command::{self, Ask, Book, Command, LineAmount, Parcel, Setting, TrackingChange},
+    },
+    policy::{Policies, Policy},
+    record::Record,
+};
+use sdk::{Error, ErrorKind, LineQuantity, RemoteId, Timestamp};
+
+use super::model::{Fault, Remote, at, command, deliver, import, policy};
+
+fn settled(lines: &[(&str, u32)]) -> (Remote, Record, Policy, Timestamp) {
+    let (remote, policy, now) = (Remote::new(lines), policy(), at(0));
+    let record = import(&remote, &policy, now);
+    (remote, record, policy, now)
+}
+
+fn amounts(lines: &[(&str, u32)]) -> Vec<LineAmount> {
+    lines.iter().map(|(id, quantity)| LineAmount { id: (*id).to_owned(), quantity: *quantity }).collect()
+}
+
+fn ship(number: &str, lines: &[(&str, u32)], after_cancel: bool) -> Command {
+    let tracking = Some(number.to_owned());
+    Command::Ship(Parcel {
+        carrier: Some("UPS".to_owned()),
+        tracking,
+        after_cancel,
+        lines: amounts(lines),
+        ..Parcel::default()
+    })
+}
+
+fn track(number: &str) -> Command {
+    let change = TrackingChange { tracking: Some(number.to_owned()), ..TrackingChange::default() };
+    Command::Track { shipment: "p1".to_owned(), change }
+}
+
+fn void() -> Command {
+    Command::Void { shipment: "p1".to_owned(), reason: "wrong box".to_owned() }
+}
+
+fn want(remote: &mut Remote, record: &mut Record, units: u32, policy: &Policy, now: Timestamp) {
+    remote.lines[0].wanted = units;
+    remote.touch();
+    plan::absorb(record, remote.order(), policy, now);
+}
+
+fn quiet(remote: &mut Remote, record: &mut Record, policy: &Policy, mut now: Timestamp) -> Timestamp {
+    for _ in 0..50 {
+        now += chrono::TimeDelta::hours(2);
+        if !deliver(record, remote, policy, now, Fault::None) {
+            return now;
+        }
+    }
+    panic!("writes are owed for ever: {:#?}", record.writes);
+}
+
+#[test]
+fn a_number_that_was_tried_in_vain_and_replaced_is_told_when_it_comes_back() {
+    for fault in [Fault::Refused, Fault::LostBefore] {
+        let (mut remote, mut record, policy, now) = settled(&[("A7", 2)]);
+        command(&mut record, 1, ship("T1", &[], false), &policy, now).expect("shipped");
+        let now = quiet(&mut remote, &mut record, &policy, now);
+        command(&mut record, 1, track("T2"), &policy, now).expect("corrected");
+        deliver(&mut record, &mut remote, &policy, now, fault);
+        command(&mut record, 1, track("T3"), &policy, now).expect("corrected");
+        command(&mut record, 1, track("T2"), &policy, now).expect("corrected back");
+        quiet(&mut remote, &mut record, &policy, now);
+        assert_eq!(remote.fulfillments[0].tracking[0].number.as_deref(), Some("T2"), "{fault:?}");
+    }
+}
+
+#[test]
+fn a_parcel_voided_while_its_refused_request_was_out_is_never_told() {
+    let (mut remote, mut record, policy, now) = settled(&[("A7", 2)]);
+    command(&mut record, 1, ship("T1", &[], false), &policy, now).expect("shipped");
+    let key = record.writes[0].key.clone();
+    plan::delivery::start(&mut record, &key, Some(&[]), &policy, now).expect("leaves");
+    command(&mut record, 1, void(), &policy, now).expect("voided meanwhile");
+    let refused = Error::new(ErrorKind::Unavailable, "push", "no connection");
+    let outcome = plan::delivery::Outcome::Failed(refused);
+    plan::delivery::finish(&mut record, &key, &outcome, &policy, now, 0.5);
+    quiet(&mut remote, &mut record, &policy, now);
+    assert!(remote.fulfillments.is_empty(), "the customer was told of a parcel that was taken back");
+}
+
+#[test]
+fn a_parcel_over_two_locations_is_told_to_the_customer_once() {
+    let (mut remote, mut record, policy, now) = settled(&[("A7", 2), ("A8", 1)]);
+    remote.lines_a_call = 1;
+    command(&mut record, 1, ship("T1", &[], false), &policy, now).expect("shipped");
+    let told = |record: &mut Record, remote: &mut Remote, now| {
+        let mut told = Vec::new();
+        while let Some(peek) = plan::delivery::peek(record, &policy, now) {
+            let present = peek.look.then(|| remote.fulfillments.clone());
+            let step = plan::delivery::start(record, &peek.key, present.as_deref(), &policy, now);
+            let Some(step) = step else { continue };
+            match &step {
+                plan::delivery::Step::Push(request) => told.push(request.notify),
+                plan::delivery::Step::Track(updates) => told.extend(updates.iter().map(|one| one.notify)),
+                other => panic!("{other:?}"),
+            }
+            let outcome = remote.perform(&step);
+            plan::delivery::finish(record, &peek.key, &outcome, &policy, now, 0.5);
+        }
+        told
+    };
+    assert_eq!(told(&mut record, &mut remote, now), [true, false]);
+    command(&mut record, 1, track("T2"), &policy, now).expect("corrected");
+    assert_eq!(told(&mut record, &mut remote, now), [true, false]);
+    assert_eq!(remote.fulfillments.len(), 2);
+}
+
+#[test]
+fn a_parked_parcel_that_a_late_request_made_is_taken_as_told() {
+    let (mut remote, mut record, policy, now) = settled(&[("A7", 2)]);
+    command(&mut record, 1, ship("T1", &[], false), &policy, now).expect("shipped");
+    deliver(&mut record, &mut remote, &policy, now, Fault::LostBefore);
+    let now = now + chrono::TimeDelta::minutes(2);
+    let peek = plan::delivery::peek(&record, &policy, now).expect("due");
+    let step = plan::delivery::start(&mut record, &peek.key, Some(&[]), &policy, now).expect("goes again");
+    // The first request arrives now; the second finds nothing left to fulfil.
+    remote.fulfill(vec![LineQuantity { line: RemoteId::from("100"), quantity: 2 }], Some("T1"));
+    let outcome = remote.perform(&step);
+    plan::delivery::finish(&mut record, &peek.key, &outcome, &policy, now, 0.5);
+    assert!(record.writes[0].state.is_parked());
+    plan::absorb(&mut record, remote.order(), &policy, now);
+    assert!(matches!(record.writes[0].state, WriteState::Done { .. }), "{:?}", record.writes[0].state);
+    let duplicate = record.alerts.iter().any(|alert| alert.code == "duplicate-fulfillment");
+    assert!(!duplicate, "it is there once: taking it back would lose it");
+}
+
+#[test]
+fn what_a_person_told_by_hand_after_giving_a_write_up_is_no_duplicate() {
+    let (mut remote, mut record, policy, now) = settled(&[("A7", 2)]);
+    command(&mut record, 1, ship("T1", &[("l1", 1)], false), &policy, now).expect("shipped");
+    remote.lines[0].wanted = 0;
+    deliver(&mut record, &mut remote, &policy, now, Fault::None);
+    let key = record.writes[0].key.clone();
+    let drop = Command::DropWrite { key, reason: "done by hand".to_owned() };
+    command(&mut record, 1, drop, &policy, now).expect("given up");
+    remote.lines[0].wanted = 2;
+    remote.fulfill(vec![LineQuantity { line: RemoteId::from("100"), quantity: 1 }], Some("T1"));
+    plan::absorb(&mut record, remote.order(), &policy, now);
+    assert!(!record.alerts.iter().any(|alert| alert.code == "duplicate-fulfillment"), "{:?}", record.alerts);
+    assert_eq!(record.lines[0].elsewhere_after, 0, "it is our parcel");
+    assert_eq!(record.open_units(&record.lines[0]), 1);
+}
+
+#[test]
+fn a_unit_reinstated_in_a_new_order_cannot_be_shipped_in_the_old_one_too() {
+    let (mut remote, mut record, policy, now) = settled(&[("A7", 3)]);
+    want(&mut remote, &mut record, 2, &policy, now);
+    command(&mut record, 1, Command::Ack, &policy, now).expect("in work");
+    want(&mut remote, &mut record, 3, &policy, now);
+    assert_eq!(record.order(2).expect("new work").lines[0].routed, 1);
+    let refused = command(&mut record, 1, ship("T1", &[("l1", 3)], true), &policy, now);
+    assert_eq!(refused.expect_err("only two are left there").code, "quantity");
+    assert_eq!(record.check(), Ok(()));
+}
+
+#[test]
+fn a_cancelled_kit_unit_that_left_brings_no_second_one_back() {
+    let (mut remote, mut record, policy, now) = settled(&[("KIT", 3)]);
+    want(&mut remote, &mut record, 1, &policy, now);
+    assert_eq!(record.lines[0].cancelled_after, 2);
+    command(&mut record, 1, ship("T1", &[("l1", 4), ("l2", 2)], true), &policy, now).expect("two left");
+    assert_eq!(record.lines[0].cancelled_after, 1, "one of the cancelled units left, not two");
+}
+
+#[test]
+fn a_voided_parcels_units_are_under_the_request_again() {
+    let (mut remote, mut record, policy, now) = settled(&[("A7", 3)]);
+    command(&mut record, 1, Command::Ack, &policy, now).expect("in work");
+    want(&mut remote, &mut record, 2, &policy, now);
+    command(&mut record, 1, ship("T1", &[("l1", 3)], false), &policy, now).expect("a fact");
+    remote.city = "Ely".to_owned();
+    want(&mut remote, &mut record, 2, &policy, now);
+    assert_eq!(record.lines[0].cancel_requested, 0, "it has left");
+    command(&mut record, 1, void(), &policy, now).expect("voided");
+    command(&mut record, 1, ship("T2", &[], false), &policy, now).expect("all but what is asked back");
+    assert_eq!(record.shipments[1].lines[0].quantity, 2);
+}
