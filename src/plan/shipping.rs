@@ -217,10 +217,16 @@ fn choose(
 ) -> Result<Vec<Chosen>, Refused> {
     let id = record.id.order(n);
     let order = record.order(n).ok_or_else(|| command::unknown(&id))?;
+    // Of a line with units behind a gate only its released ones may leave, whatever its number was edited to.
     let gated = |line: &crate::record::SupplierLine| -> u32 {
         let account = line.channel_line.as_ref().and_then(|id| record.line(id));
         let held = account.filter(|_| order.acked_at.is_none()).map_or(0, |account| account.held);
-        held.saturating_mul(line.per_unit).min(line.shippable())
+        if held == 0 {
+            return 0;
+        }
+        let released =
+            line.routed.saturating_sub(line.gone()).saturating_sub(held.saturating_mul(line.per_unit));
+        line.shippable().saturating_sub(released)
     };
     let mut chosen = Vec::new();
     if lines.is_empty() {

@@ -448,3 +448,22 @@ fn a_group_is_one_merchants_and_one_places_and_dissolves_when_the_address_change
     assert!(answer.warnings.iter().any(|warning| warning.contains("left the ship-together group")));
     assert_eq!(book.values().filter(|record| record.shipments.is_empty()).count(), 1);
 }
+
+#[test]
+fn an_edit_lets_nothing_out_from_behind_a_gate() {
+    let (mut remote, mut record, policy, now) = settled(&[("A7", 2)]);
+    command(&mut record, 1, Command::Ack, &policy, now).expect("in work");
+    remote.lines[0].wanted = 4;
+    remote.holds.push("fraud".to_owned());
+    remote.touch();
+    plan::absorb(&mut record, remote.order(), &policy, now);
+    assert_eq!(record.lines[0].held, 2, "new work, behind the channel's hold");
+    command(&mut record, 2, Command::Edit { lines: amounts(&[("l2", 3)]), add: vec![] }, &policy, now)
+        .expect("edited");
+    assert_eq!(command(&mut record, 2, ups("T1", &[]), &policy, now).expect_err("gated").code, "gated");
+    assert_eq!(
+        command(&mut record, 2, ups("T1", &[("l2", 1)]), &policy, now).expect_err("gated").code,
+        "gated"
+    );
+    command(&mut record, 1, ups("T2", &[]), &policy, now).expect("what was released");
+}
