@@ -149,7 +149,6 @@ fn tracking(order: &str) -> String {
 
 fn configure(folder: &Path, shop: &str) -> PathBuf {
     let file = folder.join("portald.toml");
-    std::fs::write(folder.join("token"), shopify::fake::TOKEN).unwrap();
     let text = format!(
         r#"
 [supplier]
@@ -169,7 +168,7 @@ settle_secs = 0
 id = "shop"
 connector = "shopify"
 shop = "bluefin.myshopify.com"
-access_token = {{ file = "token" }}
+access_token = {{ env = "BENCH_TOKEN" }}
 base_url = "{shop}"
 "#
     );
@@ -182,7 +181,9 @@ struct Daemon(Child);
 
 impl Daemon {
     fn start(config: &Path) -> Self {
-        Self(Command::new(PORTALD).arg("run").arg("--config").arg(config).spawn().unwrap())
+        let mut command = Command::new(PORTALD);
+        command.arg("run").arg("--config").arg(config).env("BENCH_TOKEN", shopify::fake::TOKEN);
+        Self(command.spawn().unwrap())
     }
 
     fn end(mut self) {
@@ -215,8 +216,7 @@ impl Api {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
-        let (sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         self.sender = Some(sender);
     }

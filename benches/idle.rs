@@ -259,8 +259,7 @@ fn start(
 /// nothing and stores its cursor.
 async fn poll_alone(config: &Config, ledger: &Arc<Ledger>, http: Arc<dyn Http>) -> f64 {
     let board = Arc::new(Board::default());
-    let shared =
-        Arc::new(Shared::new(ledger.clone(), board, CancellationToken::new(), Rng::from_seed(7)));
+    let shared = Arc::new(Shared::new(ledger.clone(), board, CancellationToken::new(), Rng::from_seed(7)));
     let states = ledger.store().channels().await.unwrap();
     let connections: Vec<Arc<Connection>> = config
         .channels()

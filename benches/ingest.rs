@@ -263,7 +263,9 @@ async fn whole(parts: Parts, folder: &Path) -> usize {
         remote: parts.remote,
         overlap: chrono::TimeDelta::from_std(parts.config.pull.overlap).unwrap(),
         sweep_window: chrono::TimeDelta::days(3),
-        ledge: Arc::new(Ledge::new(ledger.store().channel("bluefin", "shop").await.unwrap().unwrap_or_default())),
+        ledge: Arc::new(Ledge::new(
+            ledger.store().channel("bluefin", "shop").await.unwrap().unwrap_or_default(),
+        )),
     };
     let verdict = pull::run(&shared, &connection).await;
     assert!(verdict.well, "{verdict:?}");
@@ -279,7 +281,6 @@ struct Parts {
 impl Parts {
     fn new(folder: &Path, url: &str, http: Arc<dyn Http>) -> Self {
         let file = folder.join("portald.toml");
-        std::fs::write(folder.join("token"), "shpat_bench").unwrap();
         std::fs::write(
             &file,
             format!(
@@ -296,14 +297,14 @@ skus = ["ACME-*"]
 id = "shop"
 connector = "shopify"
 shop = "bluefin.myshopify.com"
-access_token = {{ file = "token" }}
+access_token = {{ env = "TOKEN" }}
 base_url = "{url}"
 page_size = 250
 "#
             ),
         )
         .unwrap();
-        let config = config::load(&file, &Environment::process(), CONNECTORS)
+        let config = config::load(&file, &Environment::of([("TOKEN", "shpat_bench")]), CONNECTORS)
             .unwrap_or_else(|problems| panic!("{problems}"));
         let (_, channel) = config.channels().next().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -381,8 +382,10 @@ fn page(n: usize) -> String {
 }
 
 const FIRST_NAMES: [&str; 8] = ["Maria", "Jürgen", "Aiko", "Liam", "Zoë", "Pedro", "Nadia", "Tom"];
-const LAST_NAMES: [&str; 8] = ["van den Berg", "Müller", "Tanaka", "O'Brien", "Novak", "Silva", "Haddad", "Reed"];
-const STREETS: [&str; 5] = ["West Harbor Street", "Elm Avenue", "Sunset Boulevard", "Old Mill Road", "2nd Street"];
+const LAST_NAMES: [&str; 8] =
+    ["van den Berg", "Müller", "Tanaka", "O'Brien", "Novak", "Silva", "Haddad", "Reed"];
+const STREETS: [&str; 5] =
+    ["West Harbor Street", "Elm Avenue", "Sunset Boulevard", "Old Mill Road", "2nd Street"];
 const CITIES: [(&str, &str, &str, &str); 5] = [
     ("Portland", "Oregon", "OR", "97209"),
     ("Austin", "Texas", "TX", "78701"),
