@@ -226,8 +226,7 @@ impl Setting<'_> {
 pub fn reach(record: &Record, n: u32, command: &Command) -> Vec<RecordId> {
     let Some(order) = record.order(n) else { return Vec::new() };
     let related: Vec<&String> = match command {
-        Command::Ship(_) => order.merged.iter().collect(),
-        Command::Unmerge => order.merged.iter().chain(&order.merged_into).collect(),
+        Command::Ship(_) | Command::Unmerge => order.merged.iter().chain(&order.merged_into).collect(),
         _ => Vec::new(),
     };
     let mut ids: Vec<RecordId> =

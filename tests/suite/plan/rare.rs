@@ -185,3 +185,36 @@ fn a_voided_parcels_units_are_under_the_request_again() {
     command(&mut record, 1, ship("T2", &[], false), &policy, now).expect("all but what is asked back");
     assert_eq!(record.shipments[1].lines[0].quantity, 2);
 }
+
+#[test]
+fn a_follower_ships_alone_once_its_leads_address_changed() {
+    let policy = policy();
+    let mut first = Remote::new(&[("A7", 1)]);
+    let mut second = Remote::new(&[("A9", 2)]).order();
+    second.id = RemoteId::from("5002");
+    second.lines[0].id = RemoteId::from("200");
+    let mut book = Book::new();
+    for record in [import(&first, &policy, at(0)), plan::import(second, &policy, at(0))] {
+        book.insert(record.id.clone(), record);
+    }
+    let mut policies = Policies::default();
+    let key = ("m".to_owned(), "shop".to_owned());
+    policies.channels.insert(key, std::sync::Arc::new(policy.clone()));
+    let setting = Setting { policies: &policies, now: at(1) };
+    let ids = ["m.shop.5001".to_owned(), "m.shop.5002".to_owned()];
+    command::merge(&mut book, &ids, None, None, setting).expect("one place");
+    let (lead, follower) =
+        (portald::record::RecordId(ids[0].clone()), portald::record::RecordId(ids[1].clone()));
+    first.city = "Ely".to_owned();
+    first.touch();
+    plan::absorb(book.get_mut(&lead).expect("there"), first.order(), &policy, at(1));
+    let asked = Ask { command: ship("T1", &[], false), key: None, if_match: None };
+    // The book that the ledger would bring.
+    let mut reached = Book::from([(follower.clone(), book[&follower].clone())]);
+    for id in command::reach(&book[&follower], 1, &asked.command) {
+        reached.insert(id.clone(), book[&id].clone());
+    }
+    command::apply(&mut reached, &follower, 1, &asked, setting).expect("the group is no more");
+    assert_eq!(reached[&follower].orders[0].merged_into, None);
+    assert_eq!(reached[&follower].shipments.len(), 1);
+}
