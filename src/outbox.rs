@@ -197,6 +197,11 @@ pub fn next_due(writes: &[Write]) -> Option<Timestamp> {
     next(writes).map(|write| write.next_at)
 }
 
+/// No write waits longer than this between attempts, whatever a channel or a clock says.
+pub fn longest_wait(cap: Duration) -> Duration {
+    cap.max(Duration::from_secs(3600))
+}
+
 /// The wait after so many failures in a row: doubling from two seconds, up to `cap`, with `jitter` in `0.0..1.0`
 /// taking off at most a quarter. Without end: what passes is tried until it passes.
 pub fn backoff(failures: u32, cap: Duration, jitter: f64) -> Duration {

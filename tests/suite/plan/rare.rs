@@ -218,3 +218,16 @@ fn a_follower_ships_alone_once_its_leads_address_changed() {
     assert_eq!(reached[&follower].orders[0].merged_into, None);
     assert_eq!(reached[&follower].shipments.len(), 1);
 }
+
+#[test]
+fn no_wait_that_a_channel_asks_for_is_longer_than_the_cap() {
+    let (_, mut record, policy, now) = settled(&[("A7", 1)]);
+    command(&mut record, 1, ship("T1", &[], false), &policy, now).expect("shipped");
+    let key = record.writes[0].key.clone();
+    plan::delivery::start(&mut record, &key, Some(&[]), &policy, now).expect("leaves");
+    let years = std::time::Duration::from_secs(1_000_000_000);
+    let error = Error::new(ErrorKind::RateLimited, "push", "later").after(Some(years));
+    let outcome = plan::delivery::Outcome::Failed(error);
+    plan::delivery::finish(&mut record, &key, &outcome, &policy, now, 0.5);
+    assert!(record.writes[0].next_at <= now + chrono::TimeDelta::hours(1), "{}", record.writes[0].next_at);
+}
