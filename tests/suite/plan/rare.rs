@@ -231,3 +231,12 @@ fn no_wait_that_a_channel_asks_for_is_longer_than_the_cap() {
     plan::delivery::finish(&mut record, &key, &outcome, &policy, now, 0.5);
     assert!(record.writes[0].next_at <= now + chrono::TimeDelta::hours(1), "{}", record.writes[0].next_at);
 }
+
+#[test]
+fn a_clock_that_was_ahead_does_not_put_a_write_off_for_years() {
+    let (_, mut record, policy, now) = settled(&[("A7", 1)]);
+    command(&mut record, 1, ship("T1", &[], false), &policy, now + chrono::TimeDelta::days(400))
+        .expect("shipped");
+    plan::reconcile(&mut record, &policy, now);
+    assert!(record.writes[0].next_at <= now + chrono::TimeDelta::hours(1), "{}", record.writes[0].next_at);
+}
