@@ -268,9 +268,13 @@ pub fn apply(
         Command::Unmerge => splits::unmerge(book, id, n, now)?,
         Command::Ship(parcel) => done.warnings = shipping::ship(book, id, n, parcel, setting)?,
         Command::Track { shipment, change } => {
+            orders::not_shadow(record, &policy)?;
             done.warnings = shipping::track(record, n, shipment, change, now)?;
         }
-        Command::Void { shipment, reason } => shipping::void(record, n, shipment, reason, now)?,
+        Command::Void { shipment, reason } => {
+            orders::not_shadow(record, &policy)?;
+            shipping::void(record, n, shipment, reason, now)?;
+        }
     }
     let moved = matches!(ask.command, Command::Ship(_) | Command::Void { .. });
     for record in book.values_mut() {

@@ -240,3 +240,14 @@ fn a_clock_that_was_ahead_does_not_put_a_write_off_for_years() {
     plan::reconcile(&mut record, &policy, now);
     assert!(record.writes[0].next_at <= now + chrono::TimeDelta::hours(1), "{}", record.writes[0].next_at);
 }
+
+#[test]
+fn what_the_channel_was_told_is_not_changed_in_shadow_where_it_could_not_be_told() {
+    let (mut remote, mut record, mut policy, now) = settled(&[("A7", 1)]);
+    command(&mut record, 1, ship("T1", &[], false), &policy, now).expect("shipped");
+    let now = quiet(&mut remote, &mut record, &policy, now);
+    policy.shadow = true;
+    for what in [void(), track("T2")] {
+        assert_eq!(command(&mut record, 1, what, &policy, now).expect_err("never told").code, "shadow");
+    }
+}
