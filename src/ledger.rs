@@ -128,12 +128,17 @@ impl Ledger {
             }
         }
         let mut outcome = PageOutcome { set_aside: unreadable.len(), ..PageOutcome::default() };
-        let aside = self.asides(merchant, channel, unreadable).await?;
+        let mut aside = self.asides(merchant, channel, unreadable).await?;
+        let mut cleared = Vec::new();
         for _ in 0..MOST_TRIES {
-            let decided = self.decide(&policy, std::mem::take(&mut orders), aside.clone()).await?;
+            let mut decided = self.decide(&policy, std::mem::take(&mut orders), aside.clone()).await?;
             let outcome_now = decided.outcome;
+            // Kept for another round, which sees only the orders that changed something.
+            aside.clone_from(&decided.aside);
+            cleared.append(&mut decided.cleared);
+            cleared.retain(|(_, _, id)| aside.iter().all(|aside| aside.id != *id));
             let mut changes =
-                Changes { set_aside: decided.aside, cleared: decided.cleared, ..Changes::default() };
+                Changes { set_aside: decided.aside, cleared: cleared.clone(), ..Changes::default() };
             if let Some(state) = &state {
                 changes.channels.push((merchant.to_owned(), channel.to_owned(), state.clone()));
             }
