@@ -163,6 +163,26 @@ impl Ledger {
                     outcome.unchanged += outcome_now.unchanged;
                     outcome.set_aside += outcome_now.set_aside;
                 }
+                // One order that cannot be kept must not hold up the channel for ever.
+                Err((StoreError::TooLarge { key, bytes }, mut decided)) => {
+                    let error = StoreError::TooLarge { key, bytes };
+                    let Some(at) = decided.iter().position(|change| change.size() + SLACK >= bytes) else {
+                        return Err(error);
+                    };
+                    let seen = decided.remove(at).record.seen;
+                    aside.push(Aside {
+                        merchant: merchant.to_owned(),
+                        channel: channel.to_owned(),
+                        reason: format!("order {}: {error}", seen.number),
+                        raw: bounded(raw(&seen)),
+                        id: seen.id.0,
+                        at: self.clock.now(),
+                        seen: 1,
+                    });
+                    orders = decided.into_iter().map(|change| change.record.seen).collect();
+                    outcome.unchanged += outcome_now.unchanged;
+                    outcome.set_aside += outcome_now.set_aside + 1;
+                }
                 Err((error, _)) => return Err(error),
             }
         }
@@ -537,6 +557,16 @@ impl Ledger {
 struct Change {
     record: Record,
     known: usize,
+}
+
+/// A stored record may be so many bytes smaller than the one that was decided: its version has another length.
+const SLACK: usize = 64;
+
+impl Change {
+    /// Its size as the store writes it, in bytes.
+    fn size(&self) -> usize {
+        serde_json::to_vec(&self.record).map_or(0, |json| json.len())
+    }
 }
 
 /// What a page's orders came to.

@@ -52,3 +52,21 @@ async fn what_is_set_aside_stays_so_when_the_page_meets_another_writer() {
     assert!(store.counters().conflicts > 0, "they met");
     assert_eq!(store.set_aside(None).await.expect("readable").len(), 1);
 }
+
+#[tokio::test]
+async fn an_order_too_large_to_keep_is_set_aside_and_the_page_goes_on() {
+    let (ledger, store) = ledger(MemoryStore::new());
+    let mut giant = order("1", 0, "Duluth");
+    giant.deliveries[0].ship_to = Some(Address {
+        company: "x".repeat(9 * 1024 * 1024),
+        ..giant.deliveries[0].ship_to.clone().expect("one")
+    });
+    let outcome = ledger
+        .absorb_page("m", "shop", page(vec![giant, order("2", 0, "Duluth")]), None)
+        .await
+        .expect("the rest goes on");
+    assert_eq!((outcome.imported, outcome.set_aside), (1, 1));
+    let aside = store.set_aside(None).await.expect("readable");
+    assert_eq!(aside[0].id, "1");
+    assert!(aside[0].reason.contains("too large"), "{}", aside[0].reason);
+}
