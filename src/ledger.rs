@@ -128,12 +128,17 @@ impl Ledger {
             }
         }
         let mut outcome = PageOutcome { set_aside: unreadable.len(), ..PageOutcome::default() };
-        let aside = self.asides(merchant, channel, unreadable).await?;
+        let mut aside = self.asides(merchant, channel, unreadable).await?;
+        let mut cleared = Vec::new();
         for _ in 0..MOST_TRIES {
-            let decided = self.decide(&policy, std::mem::take(&mut orders), aside.clone()).await?;
+            let mut decided = self.decide(&policy, std::mem::take(&mut orders), aside.clone()).await?;
             let outcome_now = decided.outcome;
+            // Kept for another round, which sees only the orders that changed something.
+            aside.clone_from(&decided.aside);
+            cleared.append(&mut decided.cleared);
+            cleared.retain(|(_, _, id)| aside.iter().all(|aside| aside.id != *id));
             let mut changes =
-                Changes { set_aside: decided.aside, cleared: decided.cleared, ..Changes::default() };
+                Changes { set_aside: decided.aside, cleared: cleared.clone(), ..Changes::default() };
             if let Some(state) = &state {
                 changes.channels.push((merchant.to_owned(), channel.to_owned(), state.clone()));
             }
@@ -157,6 +162,26 @@ impl Ledger {
                     orders = decided.into_iter().map(|change| change.record.seen).collect();
                     outcome.unchanged += outcome_now.unchanged;
                     outcome.set_aside += outcome_now.set_aside;
+                }
+                // One order that cannot be kept must not hold up the channel for ever.
+                Err((StoreError::TooLarge { key, bytes }, mut decided)) => {
+                    let error = StoreError::TooLarge { key, bytes };
+                    let Some(at) = decided.iter().position(|change| change.size() + SLACK >= bytes) else {
+                        return Err(error);
+                    };
+                    let seen = decided.remove(at).record.seen;
+                    aside.push(Aside {
+                        merchant: merchant.to_owned(),
+                        channel: channel.to_owned(),
+                        reason: format!("order {}: {error}", seen.number),
+                        raw: bounded(raw(&seen)),
+                        id: seen.id.0,
+                        at: self.clock.now(),
+                        seen: 1,
+                    });
+                    orders = decided.into_iter().map(|change| change.record.seen).collect();
+                    outcome.unchanged += outcome_now.unchanged;
+                    outcome.set_aside += outcome_now.set_aside + 1;
                 }
                 Err((error, _)) => return Err(error),
             }
@@ -532,6 +557,16 @@ impl Ledger {
 struct Change {
     record: Record,
     known: usize,
+}
+
+/// A stored record may be so many bytes smaller than the one that was decided: its version has another length.
+const SLACK: usize = 64;
+
+impl Change {
+    /// Its size as the store writes it, in bytes.
+    fn size(&self) -> usize {
+        serde_json::to_vec(&self.record).map_or(0, |json| json.len())
+    }
 }
 
 /// What a page's orders came to.

@@ -197,6 +197,24 @@ pub fn next_due(writes: &[Write]) -> Option<Timestamp> {
     next(writes).map(|write| write.next_at)
 }
 
+/// No write waits longer than this between attempts, whatever a channel or a clock says.
+pub fn longest_wait(cap: Duration) -> Duration {
+    cap.max(Duration::from_secs(3600))
+}
+
+/// Draws in writes that are put off for longer than any wait can be: they were planned by a clock that was ahead.
+/// Answers whether there was one.
+pub fn draw_in(writes: &mut [Write], now: Timestamp, longest: Duration) -> bool {
+    let bound = chrono::TimeDelta::from_std(longest).ok().and_then(|longest| now.checked_add_signed(longest));
+    let Some(bound) = bound else { return false };
+    let mut drawn_in = false;
+    for write in writes.iter_mut().filter(|write| write.state.is_owed() && write.next_at > bound) {
+        write.next_at = bound;
+        drawn_in = true;
+    }
+    drawn_in
+}
+
 /// The wait after so many failures in a row: doubling from two seconds, up to `cap`, with `jitter` in `0.0..1.0`
 /// taking off at most a quarter. Without end: what passes is tried until it passes.
 pub fn backoff(failures: u32, cap: Duration, jitter: f64) -> Duration {

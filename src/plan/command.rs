@@ -226,8 +226,7 @@ impl Setting<'_> {
 pub fn reach(record: &Record, n: u32, command: &Command) -> Vec<RecordId> {
     let Some(order) = record.order(n) else { return Vec::new() };
     let related: Vec<&String> = match command {
-        Command::Ship(_) => order.merged.iter().collect(),
-        Command::Unmerge => order.merged.iter().chain(&order.merged_into).collect(),
+        Command::Ship(_) | Command::Unmerge => order.merged.iter().chain(&order.merged_into).collect(),
         _ => Vec::new(),
     };
     let mut ids: Vec<RecordId> =
@@ -269,9 +268,13 @@ pub fn apply(
         Command::Unmerge => splits::unmerge(book, id, n, now)?,
         Command::Ship(parcel) => done.warnings = shipping::ship(book, id, n, parcel, setting)?,
         Command::Track { shipment, change } => {
+            orders::not_shadow(record, &policy)?;
             done.warnings = shipping::track(record, n, shipment, change, now)?;
         }
-        Command::Void { shipment, reason } => shipping::void(record, n, shipment, reason, now)?,
+        Command::Void { shipment, reason } => {
+            orders::not_shadow(record, &policy)?;
+            shipping::void(record, n, shipment, reason, now)?;
+        }
     }
     let moved = matches!(ask.command, Command::Ship(_) | Command::Void { .. });
     for record in book.values_mut() {

@@ -353,8 +353,10 @@ fn failed(
         _ => now,
     };
     write.failures = write.failures.saturating_add(1);
-    let wait =
-        outbox::backoff(write.failures, policy.retry_cap, jitter).max(error.retry_after.unwrap_or_default());
+    // A channel's `Retry-After` is data: one of years would be an order whose customer never hears of it.
+    let wait = outbox::backoff(write.failures, policy.retry_cap, jitter)
+        .max(error.retry_after.unwrap_or_default())
+        .min(outbox::longest_wait(policy.retry_cap));
     let again = match error.kind {
         ErrorKind::Unavailable | ErrorKind::RateLimited | ErrorKind::Unauthorized => true,
         // A look only reads: a page of a proxy in place of an answer is no reason to give up.

@@ -22,6 +22,7 @@ pub mod units;
 use sdk::{Order, Timestamp};
 
 use crate::{
+    outbox,
     policy::Policy,
     record::{Account, Level, Record, RecordId, SCHEMA},
 };
@@ -111,6 +112,8 @@ pub fn reconcile(record: &mut Record, policy: &Policy, now: Timestamp) -> bool {
     // Nothing new is routed for a merchant that the files no longer name.
     let released = !policy.is_suspended() && release::apply(record, policy, now);
     let mirrored = mirror::apply(record, policy, now);
+    let longest = outbox::longest_wait(policy.retry_cap).max(policy.read_back);
+    let drawn_in = outbox::draw_in(&mut record.writes, now, longest);
     debug_assert_eq!(record.check(), Ok(()), "{}", record.id);
-    released || mirrored
+    released || mirrored || drawn_in
 }

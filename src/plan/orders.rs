@@ -53,13 +53,14 @@ pub(super) fn hand_off(record: &mut Record, n: u32, now: Timestamp) {
 }
 
 pub(super) fn not_shadow(record: &Record, policy: &Policy) -> Result<(), Refused> {
-    if record.shadow || policy.shadow {
-        return Err(Refused::conflict(
-            "shadow",
-            "the merchant was in shadow mode when this order came: it is shown, never worked on",
-        ));
-    }
-    Ok(())
+    let why = if record.shadow {
+        "the merchant was in shadow mode when this order came: it is shown, never worked on"
+    } else if policy.shadow {
+        "the merchant is in shadow mode: what is recorded now could never be told to the channel"
+    } else {
+        return Ok(());
+    };
+    Err(Refused::conflict("shadow", why))
 }
 
 pub(super) fn gated(record: &Record, n: u32) -> Refused {

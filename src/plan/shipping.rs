@@ -32,11 +32,16 @@ pub fn ship(
             format!("{name} ships together with {lead}: ship {lead}, or `orders unmerge {name}` first"),
         ));
     }
+    let stale = order.merged_into.is_some();
     let mut warnings = Vec::new();
     let told = Told::read(parcel, &policy, setting, &mut warnings)?;
     let followers = splits::followers(book, id, n);
     if followers.len() < order.merged.len() {
         warnings.push("orders that left the ship-together group are not in this parcel".to_owned());
+    }
+    if stale && let Some(order) = book.get_mut(id).and_then(|record| record.order_mut(n)) {
+        // Its lead left the group, for its address changed.
+        order.merged_into = None;
     }
     let members: Vec<(RecordId, u32)> = std::iter::once((id.clone(), n)).chain(followers).collect();
     let named = by_member(&members, &parcel.lines)?;

@@ -2,5 +2,6 @@
 
 mod cases;
 mod histories;
+mod ledger;
 mod model;
 mod rare;

@@ -185,3 +185,69 @@ fn a_voided_parcels_units_are_under_the_request_again() {
     command(&mut record, 1, ship("T2", &[], false), &policy, now).expect("all but what is asked back");
     assert_eq!(record.shipments[1].lines[0].quantity, 2);
 }
+
+#[test]
+fn a_follower_ships_alone_once_its_leads_address_changed() {
+    let policy = policy();
+    let mut first = Remote::new(&[("A7", 1)]);
+    let mut second = Remote::new(&[("A9", 2)]).order();
+    second.id = RemoteId::from("5002");
+    second.lines[0].id = RemoteId::from("200");
+    let mut book = Book::new();
+    for record in [import(&first, &policy, at(0)), plan::import(second, &policy, at(0))] {
+        book.insert(record.id.clone(), record);
+    }
+    let mut policies = Policies::default();
+    let key = ("m".to_owned(), "shop".to_owned());
+    policies.channels.insert(key, std::sync::Arc::new(policy.clone()));
+    let setting = Setting { policies: &policies, now: at(1) };
+    let ids = ["m.shop.5001".to_owned(), "m.shop.5002".to_owned()];
+    command::merge(&mut book, &ids, None, None, setting).expect("one place");
+    let (lead, follower) =
+        (portald::record::RecordId(ids[0].clone()), portald::record::RecordId(ids[1].clone()));
+    first.city = "Ely".to_owned();
+    first.touch();
+    plan::absorb(book.get_mut(&lead).expect("there"), first.order(), &policy, at(1));
+    let asked = Ask { command: ship("T1", &[], false), key: None, if_match: None };
+    // The book that the ledger would bring.
+    let mut reached = Book::from([(follower.clone(), book[&follower].clone())]);
+    for id in command::reach(&book[&follower], 1, &asked.command) {
+        reached.insert(id.clone(), book[&id].clone());
+    }
+    command::apply(&mut reached, &follower, 1, &asked, setting).expect("the group is no more");
+    assert_eq!(reached[&follower].orders[0].merged_into, None);
+    assert_eq!(reached[&follower].shipments.len(), 1);
+}
+
+#[test]
+fn no_wait_that_a_channel_asks_for_is_longer_than_the_cap() {
+    let (_, mut record, policy, now) = settled(&[("A7", 1)]);
+    command(&mut record, 1, ship("T1", &[], false), &policy, now).expect("shipped");
+    let key = record.writes[0].key.clone();
+    plan::delivery::start(&mut record, &key, Some(&[]), &policy, now).expect("leaves");
+    let years = std::time::Duration::from_secs(1_000_000_000);
+    let error = Error::new(ErrorKind::RateLimited, "push", "later").after(Some(years));
+    let outcome = plan::delivery::Outcome::Failed(error);
+    plan::delivery::finish(&mut record, &key, &outcome, &policy, now, 0.5);
+    assert!(record.writes[0].next_at <= now + chrono::TimeDelta::hours(1), "{}", record.writes[0].next_at);
+}
+
+#[test]
+fn a_clock_that_was_ahead_does_not_put_a_write_off_for_years() {
+    let (_, mut record, policy, now) = settled(&[("A7", 1)]);
+    command(&mut record, 1, ship("T1", &[], false), &policy, now + chrono::TimeDelta::days(400))
+        .expect("shipped");
+    plan::reconcile(&mut record, &policy, now);
+    assert!(record.writes[0].next_at <= now + chrono::TimeDelta::hours(1), "{}", record.writes[0].next_at);
+}
+
+#[test]
+fn what_the_channel_was_told_is_not_changed_in_shadow_where_it_could_not_be_told() {
+    let (mut remote, mut record, mut policy, now) = settled(&[("A7", 1)]);
+    command(&mut record, 1, ship("T1", &[], false), &policy, now).expect("shipped");
+    let now = quiet(&mut remote, &mut record, &policy, now);
+    policy.shadow = true;
+    for what in [void(), track("T2")] {
+        assert_eq!(command(&mut record, 1, what, &policy, now).expect_err("never told").code, "shadow");
+    }
+}

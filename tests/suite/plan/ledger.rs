@@ -1,0 +1,72 @@
+//! The ledger over a store that others write at the same time.
+
+use std::{sync::Arc, time::Duration};
+
+use portald::{
+    ledger::Ledger,
+    plan::command::{Ask, Command},
+    policy::Policies,
+    record::RecordId,
+    store::{Store, memory::MemoryStore},
+};
+use sdk::{Address, Pulled, RemoteId, testkit::ManualClock};
+
+use super::model::{Remote, at, policy};
+
+fn ledger(store: MemoryStore) -> (Ledger, Arc<MemoryStore>) {
+    let store = Arc::new(store);
+    let ledger = Ledger::new(store.clone(), Arc::new(ManualClock::new(at(0))));
+    let mut policies = Policies::default();
+    policies.channels.insert(("m".to_owned(), "shop".to_owned()), Arc::new(policy()));
+    ledger.set_policies(policies);
+    (ledger, store)
+}
+
+fn order(id: &str, changes: u32, city: &str) -> sdk::Order {
+    let mut remote = Remote::new(&[("A7", 2)]);
+    remote.city = city.to_owned();
+    for _ in 0..changes {
+        remote.touch();
+    }
+    sdk::Order { id: RemoteId::from(id), ..remote.order() }
+}
+
+fn page(orders: Vec<sdk::Order>) -> Vec<Pulled> {
+    orders.into_iter().map(|order| Pulled::Order(Box::new(order))).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_set_aside_stays_so_when_the_page_meets_another_writer() {
+    let (ledger, store) = ledger(MemoryStore::new().with_latency(Duration::from_millis(10)));
+    let first = page(vec![order("1", 0, "Duluth"), order("2", 0, "Duluth")]);
+    ledger.absorb_page("m", "shop", first, None).await.expect("stored");
+    assert!(store.damage(&RecordId("m.shop.2".to_owned())));
+    let hold = Ask { command: Command::Hold { reason: "no stock".to_owned() }, key: None, if_match: None };
+    let second = page(vec![order("1", 1, "Ely"), order("2", 1, "Ely")]);
+    let (held, taken) = tokio::join!(ledger.command("m.shop.1", hold), async {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        ledger.absorb_page("m", "shop", second, None).await
+    });
+    held.expect("held");
+    taken.expect("taken in");
+    assert!(store.counters().conflicts > 0, "they met");
+    assert_eq!(store.set_aside(None).await.expect("readable").len(), 1);
+}
+
+#[tokio::test]
+async fn an_order_too_large_to_keep_is_set_aside_and_the_page_goes_on() {
+    let (ledger, store) = ledger(MemoryStore::new());
+    let mut giant = order("1", 0, "Duluth");
+    giant.deliveries[0].ship_to = Some(Address {
+        company: "x".repeat(9 * 1024 * 1024),
+        ..giant.deliveries[0].ship_to.clone().expect("one")
+    });
+    let outcome = ledger
+        .absorb_page("m", "shop", page(vec![giant, order("2", 0, "Duluth")]), None)
+        .await
+        .expect("the rest goes on");
+    assert_eq!((outcome.imported, outcome.set_aside), (1, 1));
+    let aside = store.set_aside(None).await.expect("readable");
+    assert_eq!(aside[0].id, "1");
+    assert!(aside[0].reason.contains("too large"), "{}", aside[0].reason);
+}
