@@ -242,9 +242,13 @@ fn leave_for_new_work(record: &mut Record, line: usize, units: u32, gone: Gone) 
     let id = record.lines[line].id.clone();
     for part in parts(record, line) {
         let mut left = units.saturating_mul(part.per_unit);
-        for own in record.orders.iter_mut().rev().filter(|order| order.acked_at.is_some()).flat_map(|order| {
-            order.lines.iter_mut().rev().filter(|own| serves(own, &id, &part))
-        }) {
+        for own in record
+            .orders
+            .iter_mut()
+            .rev()
+            .filter(|order| order.acked_at.is_some())
+            .flat_map(|order| order.lines.iter_mut().rev().filter(|own| serves(own, &id, &part)))
+        {
             let count = if gone == Gone::Cancelled { &mut own.cancelled } else { &mut own.elsewhere };
             let amount = (*count).min(left);
             *count -= amount;
