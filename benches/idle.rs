@@ -105,6 +105,7 @@ async fn main() {
         row("of it reading the files", seconds(loaded), ""),
         row("due-lag p50", format!("{:.0} ms", support::ms(support::at(&lags, 0.5))), ""),
         row("due-lag p99", format!("{:.0} ms", support::ms(support::at(&lags, 0.99))), "2,000 ms"),
+        row("slots folded into the one before", (merchants - lags.len()).to_string(), ""),
         row("polls", format!("{:.0}/s", in_window as f64 / period as f64), ""),
         row("commits", format!("{:.0}/s", (commits_after - commits) as f64 / period as f64), ""),
         row("CPU in all", percent(busy), ""),
@@ -140,7 +141,8 @@ fn lags(polls: &[(usize, Timestamp)], merchants: usize, slot: Timestamp, period:
             found[*n] = Some(found[*n].map_or(lag, |known| known.min(lag)));
         }
     }
-    found.into_iter().map(|lag| lag.expect("every channel is polled in every slot")).collect()
+    // A slot that comes while the one before it is still due folds into it: those are counted, not timed.
+    found.into_iter().flatten().collect()
 }
 
 fn merchant(n: usize) -> String {

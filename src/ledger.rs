@@ -123,7 +123,12 @@ impl Ledger {
         let mut unreadable = Vec::new();
         for pulled in page {
             match pulled {
-                Pulled::Order(order) => orders.push(*order),
+                Pulled::Order(order) => match uncountable(&order) {
+                    None => orders.push(*order),
+                    Some(reason) => {
+                        unreadable.push(Unreadable { id: order.id.clone(), reason, raw: raw(&order) })
+                    }
+                },
                 Pulled::Unreadable(entry) => unreadable.push(entry),
             }
         }
@@ -594,6 +599,19 @@ impl Decided {
             seen: 1,
         });
     }
+}
+
+/// The most units of one line that are taken in: with the largest recipe (10,000 of a part) they still can be counted.
+const MOST_ORDERED: u32 = 400_000;
+
+/// Why an order's quantities cannot be kept account of, if so.
+fn uncountable(order: &Order) -> Option<String> {
+    let line = order.lines.iter().find(|line| line.quantity.max(line.fulfillable) > MOST_ORDERED)?;
+    let units = line.quantity.max(line.fulfillable);
+    Some(format!(
+        "order {}: line {} has {units} units, more than the {MOST_ORDERED} that are taken for a quantity",
+        order.number, line.id
+    ))
 }
 
 fn raw(order: &Order) -> String {

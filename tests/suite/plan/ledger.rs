@@ -70,3 +70,17 @@ async fn an_order_too_large_to_keep_is_set_aside_and_the_page_goes_on() {
     assert_eq!(aside[0].id, "1");
     assert!(aside[0].reason.contains("too large"), "{}", aside[0].reason);
 }
+
+#[tokio::test]
+async fn a_quantity_that_no_one_can_count_is_set_aside() {
+    let (ledger, store) = ledger(MemoryStore::new());
+    let mut huge = order("1", 0, "Duluth");
+    huge.lines[0].sku = Some("KIT".to_owned());
+    (huge.lines[0].quantity, huge.lines[0].fulfillable) = (u32::MAX, u32::MAX);
+    let outcome = ledger
+        .absorb_page("m", "shop", page(vec![huge, order("2", 0, "Duluth")]), None)
+        .await
+        .expect("the rest goes on");
+    assert_eq!((outcome.imported, outcome.set_aside), (1, 1));
+    assert_eq!(store.set_aside(None).await.expect("readable")[0].id, "1");
+}
