@@ -101,11 +101,12 @@ async fn serve(path: PathBuf, config: Config, started: Instant) -> Result<(), Fa
     let board = Arc::new(Board::default());
     let shutdown = CancellationToken::new();
     let (control, requests) = mpsc::channel(64);
+    let started_at = clock.now();
     let api = Api::new(
         ledger.clone(),
         board.clone(),
         control.clone(),
-        info(&config, clock.now()),
+        info(&config, started_at),
         Some(telemetry::init_metrics()?),
     );
     let closing = CancellationToken::new();
@@ -122,6 +123,7 @@ async fn serve(path: PathBuf, config: Config, started: Instant) -> Result<(), Fa
         per_merchant: PER_MERCHANT,
     };
     let watch = store.clone();
+    let pending = Arc::new(Pending::default());
     let wiring = Wiring {
         ledger,
         board,
@@ -129,7 +131,8 @@ async fn serve(path: PathBuf, config: Config, started: Instant) -> Result<(), Fa
         files: Arc::new(Disk::default()),
         start,
         schedules,
-        reload: reload(path, config, kept.clone(), clock.clone(), api),
+        reload: reload(path, config, kept.clone(), clock.clone(), pending.clone()),
+        in_force: in_force(pending, api, started_at),
         rename: daemon::rename::over(kept),
         health: Box::new(move || match watch.health(Instant::now()) {
             health if health.broken.is_some() => Err(health.broken.unwrap_or_default()),
@@ -214,34 +217,47 @@ async fn rewiring(config: &Config, store: &dyn Store, clock: &dyn Clock) -> Resu
     Ok(Rewiring { channels, policies: config.policies(first_contact) })
 }
 
-/// Reads the files again for a reload; the API shows the new ones once they are in force.
+/// A configuration with which a reload began, until the daemon says that it is in force.
+#[derive(Default)]
+struct Pending(Mutex<Option<Config>>);
+
+/// Reads the files again for a reload. Settings that a reload does not change are held against those of the start,
+/// which stay in force.
 fn reload(
     path: PathBuf,
-    config: Config,
+    started: Config,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    api: Api,
+    pending: Arc<Pending>,
 ) -> daemon::ReloadHook {
-    let in_force = Arc::new(Mutex::new(config));
+    let started = Arc::new(started);
     Box::new(move || {
         let (path, store, clock) = (path.clone(), store.clone(), clock.clone());
-        let (api, in_force) = (api.clone(), in_force.clone());
+        let (started, pending) = (started.clone(), pending.clone());
         Box::pin(async move {
             let new = config::load(&path, &Environment::process(), CONNECTORS)
                 .map_err(|problems| problems.to_string())?;
             let rewiring = rewiring(&new, &*store, &*clock).await?;
-            api.set_info(info(&new, clock.now()));
-            let mut old = in_force.lock().unwrap_or_else(PoisonError::into_inner);
-            for setting in config::diff(&old, &new).restart {
+            for setting in config::diff(&started, &new).restart {
                 tracing::warn!(
                     event = "config.needs_restart",
                     setting,
                     "this change comes into force with the next start"
                 );
             }
-            *old = new;
+            *pending.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(new);
             Ok(rewiring)
         })
+    })
+}
+
+/// The API shows a new configuration once it is in force. The daemon is as old as it was.
+fn in_force(pending: Arc<Pending>, api: Api, started_at: Timestamp) -> daemon::InForceHook {
+    Box::new(move || {
+        let new = pending.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(new) = new {
+            api.set_info(info(&new, started_at));
+        }
     })
 }
 
@@ -266,7 +282,7 @@ async fn listen(
     Ok(servers)
 }
 
-fn info(config: &Config, now: Timestamp) -> Info {
+fn info(config: &Config, started_at: Timestamp) -> Info {
     let channel = |channel: &config::Channel| ChannelInfo {
         id: channel.id.clone(),
         connector: channel.connector.name().to_owned(),
@@ -274,7 +290,7 @@ fn info(config: &Config, now: Timestamp) -> Info {
     };
     Info {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_at: now,
+        started_at,
         supplier: config.supplier.name.clone(),
         zone: config.supplier.timezone,
         merchants: config
