@@ -123,7 +123,7 @@ async fn serve(path: PathBuf, config: Config, started: Instant) -> Result<(), Fa
         per_merchant: PER_MERCHANT,
     };
     let watch = store.clone();
-    let pending = Arc::new(Pending::default());
+    let configs = Arc::new(Mutex::new(Configs { started: config.clone(), in_force: config, pending: None }));
     let wiring = Wiring {
         ledger,
         board,
@@ -131,8 +131,8 @@ async fn serve(path: PathBuf, config: Config, started: Instant) -> Result<(), Fa
         files: Arc::new(Disk::default()),
         start,
         schedules,
-        reload: reload(path, config, kept.clone(), clock.clone(), pending.clone()),
-        in_force: in_force(pending, api, started_at),
+        reload: reload(path, configs.clone(), kept.clone(), clock.clone()),
+        in_force: in_force(configs, api, started_at),
         rename: daemon::rename::over(kept),
         health: Box::new(move || match watch.health(Instant::now()) {
             health if health.broken.is_some() => Err(health.broken.unwrap_or_default()),
@@ -217,47 +217,61 @@ async fn rewiring(config: &Config, store: &dyn Store, clock: &dyn Clock) -> Resu
     Ok(Rewiring { channels, policies: config.policies(first_contact) })
 }
 
-/// A configuration with which a reload began, until the daemon says that it is in force.
-#[derive(Default)]
-struct Pending(Mutex<Option<Config>>);
+/// The configurations of a running daemon.
+struct Configs {
+    /// That of the start: what a reload does not change stays in force from it.
+    started: Config,
+    in_force: Config,
+    /// One with which a reload began, until the daemon says that it is in force.
+    pending: Option<Config>,
+}
 
-/// Reads the files again for a reload. Settings that a reload does not change are held against those of the start,
-/// which stay in force.
+type Shared = Arc<Mutex<Configs>>;
+
+/// Reads the files again for a reload.
 fn reload(
     path: PathBuf,
-    started: Config,
+    configs: Shared,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    pending: Arc<Pending>,
 ) -> daemon::ReloadHook {
-    let started = Arc::new(started);
     Box::new(move || {
-        let (path, store, clock) = (path.clone(), store.clone(), clock.clone());
-        let (started, pending) = (started.clone(), pending.clone());
+        let (path, store, clock, configs) = (path.clone(), store.clone(), clock.clone(), configs.clone());
         Box::pin(async move {
             let new = config::load(&path, &Environment::process(), CONNECTORS)
                 .map_err(|problems| problems.to_string())?;
             let rewiring = rewiring(&new, &*store, &*clock).await?;
-            for setting in config::diff(&started, &new).restart {
+            let mut configs = configs.lock().unwrap_or_else(PoisonError::into_inner);
+            for setting in config::diff(&configs.started, &new).restart {
                 tracing::warn!(
                     event = "config.needs_restart",
                     setting,
                     "this change comes into force with the next start"
                 );
             }
-            *pending.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(new);
+            configs.pending = Some(new);
             Ok(rewiring)
         })
     })
 }
 
-/// The API shows a new configuration once it is in force. The daemon is as old as it was.
-fn in_force(pending: Arc<Pending>, api: Api, started_at: Timestamp) -> daemon::InForceHook {
+/// The API and the log tell of a new configuration once it is in force. The daemon is as old as it was.
+fn in_force(configs: Shared, api: Api, started_at: Timestamp) -> daemon::InForceHook {
     Box::new(move || {
-        let new = pending.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(new) = new {
-            api.set_info(info(&new, started_at));
+        let mut configs = configs.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(new) = configs.pending.take() else { return };
+        api.set_info(info(&new, started_at));
+        for change in config::diff(&configs.in_force, &new).changed {
+            if change.rules {
+                tracing::info!(
+                    event = "config.rules_changed",
+                    merchant = change.merchant,
+                    channel = change.channel,
+                    "a channel's orders go by new rules from now on"
+                );
+            }
         }
+        configs.in_force = new;
     })
 }
 

@@ -124,6 +124,8 @@ async fn one(header: &str, rows: &[&str]) -> (Vec<Order>, Vec<Unreadable>) {
     sorted(pulled(&files).await)
 }
 
+/// Each operation's first calls: whether each of the four folders is there.
+const LOOKS: u64 = 4;
 const HEADER: &str = "order_number,placed_at,payment,sku,quantity";
 
 #[test]
@@ -377,7 +379,7 @@ async fn an_unreadable_file_holds_up_no_other_and_is_told() {
     let channel = connect(&files);
     channel.pull_orders(&PullRequest::default()).await.expect("first contact");
     // The list, then the read of a.csv.
-    files.fail(files.calls() + 1, Fault::Before(Io::PermissionDenied));
+    files.fail(files.calls() + LOOKS + 1, Fault::Before(Io::PermissionDenied));
     let mut committed = Vec::new();
     let error = pull(&*channel, &mut committed).await.expect_err("told");
     assert_eq!(error.kind, ErrorKind::Unavailable);
@@ -476,9 +478,6 @@ async fn a_folder_taken_away_is_made_anew_but_never_all_of_them() {
     channel.push_fulfillment(&request("k2")).await.expect("written");
     assert_eq!(files.names("/shop/outbox").len(), 1);
 }
-
-/// Calls before a write's own: whether each of the four folders is there.
-const LOOKS: u64 = 4;
 
 #[tokio::test]
 async fn a_failed_write_says_whether_it_may_be_there() {
