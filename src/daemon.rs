@@ -64,6 +64,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(600);
 pub type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// Parses the files anew; the error is in words for a person.
 pub type ReloadHook = Box<dyn Fn() -> Answer<Result<Rewiring, String>> + Send + Sync>;
+/// Told that what the last [`ReloadHook`] answered is in force.
+pub type InForceHook = Box<dyn Fn() + Send + Sync>;
 /// Moves a merchant's records from the old id to the new one.
 pub type RenameHook = Box<dyn Fn(String, String) -> Answer<Result<(), String>> + Send + Sync>;
 /// Whether the store is well; the error says what is wrong. Asked every few seconds.
@@ -85,6 +87,8 @@ pub struct Wiring {
     pub schedules: watch::Sender<Schedules>,
     /// For a reload.
     pub reload: ReloadHook,
+    /// After a reload.
+    pub in_force: InForceHook,
     /// For a rename.
     pub rename: RenameHook,
     /// For the watchdog.
@@ -169,6 +173,7 @@ pub struct Daemon {
     seed: u64,
     schedules: watch::Sender<Schedules>,
     reload: ReloadHook,
+    in_force: InForceHook,
     rename: RenameHook,
     supervisor: supervisor::Supervisor,
     channels: BTreeMap<ChannelKey, Running>,
@@ -220,8 +225,20 @@ impl Daemon {
         mut control: mpsc::Receiver<Request>,
         shutdown: CancellationToken,
     ) -> Result<(), DaemonError> {
-        let Wiring { ledger, board, http, files, start, schedules, reload, rename, health, seed, bounds } =
-            wiring;
+        let Wiring {
+            ledger,
+            board,
+            http,
+            files,
+            start,
+            schedules,
+            reload,
+            in_force,
+            rename,
+            health,
+            seed,
+            bounds,
+        } = wiring;
         let rng = Rng::from_seed(seed).child("tasks");
         let mut daemon = Self {
             shared: Arc::new(Shared::new(ledger, board, CancellationToken::new(), rng)),
@@ -230,6 +247,7 @@ impl Daemon {
             seed,
             schedules,
             reload,
+            in_force,
             rename,
             supervisor: supervisor::Supervisor::new(health),
             channels: BTreeMap::new(),

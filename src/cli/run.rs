@@ -101,11 +101,12 @@ async fn serve(path: PathBuf, config: Config, started: Instant) -> Result<(), Fa
     let board = Arc::new(Board::default());
     let shutdown = CancellationToken::new();
     let (control, requests) = mpsc::channel(64);
+    let started_at = clock.now();
     let api = Api::new(
         ledger.clone(),
         board.clone(),
         control.clone(),
-        info(&config, clock.now()),
+        info(&config, started_at),
         Some(telemetry::init_metrics()?),
     );
     let closing = CancellationToken::new();
@@ -122,6 +123,7 @@ async fn serve(path: PathBuf, config: Config, started: Instant) -> Result<(), Fa
         per_merchant: PER_MERCHANT,
     };
     let watch = store.clone();
+    let configs = Arc::new(Mutex::new(Configs { started: config.clone(), in_force: config, pending: None }));
     let wiring = Wiring {
         ledger,
         board,
@@ -129,7 +131,8 @@ async fn serve(path: PathBuf, config: Config, started: Instant) -> Result<(), Fa
         files: Arc::new(Disk::default()),
         start,
         schedules,
-        reload: reload(path, config, kept.clone(), clock.clone(), api),
+        reload: reload(path, configs.clone(), kept.clone(), clock.clone()),
+        in_force: in_force(configs, api, started_at),
         rename: daemon::rename::over(kept),
         health: Box::new(move || match watch.health(Instant::now()) {
             health if health.broken.is_some() => Err(health.broken.unwrap_or_default()),
@@ -208,34 +211,61 @@ async fn rewiring(config: &Config, store: &dyn Store, clock: &dyn Clock) -> Resu
     Ok(Rewiring { channels, policies: config.policies(first_contact) })
 }
 
-/// Reads the files again for a reload; the API shows the new ones once they are in force.
+/// The configurations of a running daemon.
+struct Configs {
+    /// That of the start: what a reload does not change stays in force from it.
+    started: Config,
+    in_force: Config,
+    /// One with which a reload began, until the daemon says that it is in force.
+    pending: Option<Config>,
+}
+
+type Shared = Arc<Mutex<Configs>>;
+
+/// Reads the files again for a reload.
 fn reload(
     path: PathBuf,
-    config: Config,
+    configs: Shared,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    api: Api,
 ) -> daemon::ReloadHook {
-    let in_force = Arc::new(Mutex::new(config));
     Box::new(move || {
-        let (path, store, clock) = (path.clone(), store.clone(), clock.clone());
-        let (api, in_force) = (api.clone(), in_force.clone());
+        let (path, store, clock, configs) = (path.clone(), store.clone(), clock.clone(), configs.clone());
         Box::pin(async move {
             let new = config::load(&path, &Environment::process(), CONNECTORS)
                 .map_err(|problems| problems.to_string())?;
             let rewiring = rewiring(&new, &*store, &*clock).await?;
-            api.set_info(info(&new, clock.now()));
-            let mut old = in_force.lock().unwrap_or_else(PoisonError::into_inner);
-            for setting in config::diff(&old, &new).restart {
+            let mut configs = configs.lock().unwrap_or_else(PoisonError::into_inner);
+            for setting in config::diff(&configs.started, &new).restart {
                 tracing::warn!(
                     event = "config.needs_restart",
                     setting,
                     "this change comes into force with the next start"
                 );
             }
-            *old = new;
+            configs.pending = Some(new);
             Ok(rewiring)
         })
+    })
+}
+
+/// The API and the log tell of a new configuration once it is in force. The daemon is as old as it was.
+fn in_force(configs: Shared, api: Api, started_at: Timestamp) -> daemon::InForceHook {
+    Box::new(move || {
+        let mut configs = configs.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(new) = configs.pending.take() else { return };
+        api.set_info(info(&new, started_at));
+        for change in config::diff(&configs.in_force, &new).changed {
+            if change.rules {
+                tracing::info!(
+                    event = "config.rules_changed",
+                    merchant = change.merchant,
+                    channel = change.channel,
+                    "a channel's orders go by new rules from now on"
+                );
+            }
+        }
+        configs.in_force = new;
     })
 }
 
@@ -260,7 +290,7 @@ async fn listen(
     Ok(servers)
 }
 
-fn info(config: &Config, now: Timestamp) -> Info {
+fn info(config: &Config, started_at: Timestamp) -> Info {
     let channel = |channel: &config::Channel| ChannelInfo {
         id: channel.id.clone(),
         connector: channel.connector.name().to_owned(),
@@ -268,7 +298,7 @@ fn info(config: &Config, now: Timestamp) -> Info {
     };
     Info {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_at: now,
+        started_at,
         supplier: config.supplier.name.clone(),
         zone: config.supplier.timezone,
         merchants: config

@@ -47,6 +47,7 @@ impl Daemon {
                         tracing::info!(event = "config.reloaded", %changes, "the configuration was read again");
                     }
                     Err(error) => {
+                        let error = one_line(error);
                         tracing::error!(event = "config.refused", %error, "the new configuration is wrong; the old one stays in force");
                     }
                 }
@@ -60,7 +61,11 @@ impl Daemon {
     async fn reloaded(&mut self) -> Result<Result<String, String>, DaemonError> {
         // Reading the files blocks this loop for a moment: they are small, and what runs goes on.
         match (self.reload)().await {
-            Ok(rewiring) => Ok(Ok(self.rewire(rewiring).await?)),
+            Ok(rewiring) => {
+                let changes = self.rewire(rewiring).await?;
+                (self.in_force)();
+                Ok(Ok(changes))
+            }
             Err(why) => Ok(Err(why)),
         }
     }
@@ -126,6 +131,11 @@ impl Daemon {
         }
         Ok(())
     }
+}
+
+/// An event is one line of the log: several problems stand behind one another.
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" / ")
 }
 
 fn reply<T>(done: oneshot::Sender<T>, answer: T) {

@@ -40,10 +40,15 @@ async fn a_wrong_file_changes_nothing_and_a_right_one_comes_into_force() {
     daemon.reload().await;
     daemon.logs("config.refused").await;
 
-    std::fs::write(&path, good.replace(r#"skus = ["ACME-*"]"#, r#"skus = ["ACME-*", "NEW-*"]"#))
-        .expect("written");
+    let before: Value = daemon.get("/v1/status").await;
+    let new = good.replace(r#"skus = ["ACME-*"]"#, r#"skus = ["ACME-*", "NEW-*"]"#);
+    std::fs::write(&path, new.replace(r#"name = "Acme""#, r#"name = "Acme & Sons""#)).expect("written");
     daemon.reload().await;
+    daemon.logs("config.rules_changed").await;
     daemon.logs("config.reloaded").await;
+    let after: Value = daemon.get("/v1/status").await;
+    assert_eq!(after["supplier"], "Acme & Sons");
+    assert_eq!(after["started_at"], before["started_at"], "it is as old as it was");
     let id = scene.shop.place(NewOrder::new(vec![NewLine::new("NEW-1", 1)]));
     let order =
         until("the order of the new rule", async || daemon.find(&format!("bluefin.shop.{id}")).await).await;

@@ -87,9 +87,10 @@ impl Inbox {
     }
 
     /// First contact: makes the folders, and fills a new one from the seed. Repeated after a failure it goes on.
+    /// Later: makes what someone took away.
     pub(crate) fn prepare(&mut self, operation: &'static str) -> Result<()> {
         if self.prepared {
-            return Ok(());
+            return self.restore(operation);
         }
         let seeding = self.settings.path.join(SEEDING);
         if let Some(seed) = self.settings.seed.clone()
@@ -122,6 +123,30 @@ impl Inbox {
             self.make(operation, &folder)?;
         }
         self.prepared = true;
+        Ok(())
+    }
+
+    /// Makes anew what was taken away while the daemon runs. Not where all is gone: that is how a share looks that is
+    /// not mounted, and a shipment written under its mount point would reach nobody.
+    fn restore(&self, operation: &'static str) -> Result<()> {
+        let mut gone = Vec::new();
+        for folder in self.folders() {
+            if !self.there(operation, &folder)? {
+                gone.push(folder);
+            }
+        }
+        if gone.len() == self.folders().len() {
+            let message = format!(
+                "{}: all its folders are gone: where it is a share, mount it; else make its folder `inbox`",
+                self.settings.path.display()
+            );
+            return Err(Error::new(ErrorKind::Unavailable, operation, message));
+        }
+        for folder in gone {
+            self.make(operation, &folder)?;
+            tracing::warn!(event = "folder.made_anew", channel = %self.label, folder = %folder.display(),
+                "A folder was taken away and is made anew");
+        }
         Ok(())
     }
 
@@ -382,15 +407,7 @@ impl Inbox {
     }
 
     fn list(&self, operation: &'static str, folder: &Path) -> Result<Vec<FileInfo>> {
-        match self.files.list(folder) {
-            Ok(files) => Ok(files),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // Someone took the folder away while the daemon runs.
-                self.make(operation, folder)?;
-                self.files.list(folder).map_err(|error| unavailable(operation, folder, error))
-            }
-            Err(error) => Err(unavailable(operation, folder, error)),
-        }
+        self.files.list(folder).map_err(|error| unavailable(operation, folder, error))
     }
 
     fn there(&self, operation: &'static str, path: &Path) -> Result<bool> {

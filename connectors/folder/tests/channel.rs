@@ -124,6 +124,8 @@ async fn one(header: &str, rows: &[&str]) -> (Vec<Order>, Vec<Unreadable>) {
     sorted(pulled(&files).await)
 }
 
+/// Each operation's first calls: whether each of the four folders is there.
+const LOOKS: u64 = 4;
 const HEADER: &str = "order_number,placed_at,payment,sku,quantity";
 
 #[test]
@@ -377,7 +379,7 @@ async fn an_unreadable_file_holds_up_no_other_and_is_told() {
     let channel = connect(&files);
     channel.pull_orders(&PullRequest::default()).await.expect("first contact");
     // The list, then the read of a.csv.
-    files.fail(files.calls() + 1, Fault::Before(Io::PermissionDenied));
+    files.fail(files.calls() + LOOKS + 1, Fault::Before(Io::PermissionDenied));
     let mut committed = Vec::new();
     let error = pull(&*channel, &mut committed).await.expect_err("told");
     assert_eq!(error.kind, ErrorKind::Unavailable);
@@ -447,6 +449,37 @@ async fn shipments_go_out_and_again_is_the_same_file() {
 }
 
 #[tokio::test]
+async fn a_folder_taken_away_is_made_anew_but_never_all_of_them() {
+    let files = files();
+    let channel = connect(&files);
+    pull(&*channel, &mut Vec::new()).await.expect("first contact");
+    for folder in ["/shop/inbox", "/shop/archive"] {
+        files.remove_folder(folder);
+    }
+    pull(&*channel, &mut Vec::new()).await.expect("without an inbox");
+    files.put("/shop/inbox/a.csv", format!("{HEADER}\n1,2026-11-20T00:00:00Z,paid,A,1\n"));
+    pull(&*channel, &mut Vec::new()).await.expect("pulled");
+    assert_eq!(files.names("/shop/archive"), ["a.csv"]);
+    files.remove_folder("/shop/outbox");
+    channel.push_fulfillment(&request("k")).await.expect("written");
+
+    // A share that is not mounted: nothing is written where nobody looks.
+    files.remove_folder("/shop");
+    files.put_folder("/shop");
+    for error in [
+        channel.pull_orders(&PullRequest::default()).await.expect_err("gone"),
+        channel.push_fulfillment(&request("k2")).await.expect_err("gone"),
+    ] {
+        assert_eq!(error.kind, ErrorKind::Unavailable);
+        assert!(error.to_string().contains("mount it"), "{error}");
+    }
+    assert!(files.all().is_empty());
+    files.put_folder("/shop/inbox");
+    channel.push_fulfillment(&request("k2")).await.expect("written");
+    assert_eq!(files.names("/shop/outbox").len(), 1);
+}
+
+#[tokio::test]
 async fn a_failed_write_says_whether_it_may_be_there() {
     let files = files();
     let channel = connect(&files);
@@ -456,11 +489,11 @@ async fn a_failed_write_says_whether_it_may_be_there() {
         (Fault::Tear(10), ErrorKind::Unavailable),
         (Fault::After(Io::Other), ErrorKind::Indeterminate),
     ] {
-        files.fail(files.calls(), fault);
+        files.fail(files.calls() + LOOKS, fault);
         let error = channel.push_fulfillment(&request("k")).await.expect_err("failed");
         assert_eq!(error.kind, kind, "{fault:?}");
     }
-    files.fail(files.calls(), Fault::Kill);
+    files.fail(files.calls() + LOOKS, Fault::Kill);
     let error = channel.push_fulfillment(&request("k2")).await.expect_err("failed");
     assert_eq!(error.kind, ErrorKind::Indeterminate, "it cannot be read back");
 }

@@ -7,7 +7,10 @@ use std::{
     collections::BTreeMap,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -139,6 +142,8 @@ struct World {
     schedules: watch::Receiver<Schedules>,
     /// What the next reload reads.
     files: Arc<Mutex<Result<Rewiring, String>>>,
+    /// How many reloads came into force.
+    in_force: Arc<AtomicUsize>,
     daemon: JoinHandle<Result<(), DaemonError>>,
     clock: Arc<Wall>,
 }
@@ -158,6 +163,8 @@ impl World {
         let shutdown = CancellationToken::new();
         let files = Arc::new(Mutex::new(Ok(rewiring(channels.clone()))));
         let read = files.clone();
+        let in_force = Arc::new(AtomicUsize::new(0));
+        let told_in_force = in_force.clone();
         let wiring = Wiring {
             ledger: ledger.clone(),
             board: board.clone(),
@@ -169,13 +176,26 @@ impl World {
                 let told = read.lock().unwrap().clone();
                 Box::pin(async move { told })
             }),
+            in_force: Box::new(move || _ = told_in_force.fetch_add(1, Ordering::SeqCst)),
             rename: Box::new(|_, _| Box::pin(async { Err("not here".to_owned()) })),
             health: Box::new(|| Ok(())),
             seed: 7,
             bounds: Bounds { pulls: 4, deliveries: 4, per_merchant: 2 },
         };
         let daemon = tokio::spawn(Daemon::run(wiring, ticks, requests, shutdown.clone()));
-        Self { store, ledger, board, ticks: tick, control, shutdown, schedules: told, files, daemon, clock }
+        Self {
+            store,
+            ledger,
+            board,
+            ticks: tick,
+            control,
+            shutdown,
+            schedules: told,
+            files,
+            in_force,
+            daemon,
+            clock,
+        }
     }
 
     async fn tick(&self, text: &str) {
@@ -434,6 +454,7 @@ async fn a_reload_connects_what_changed_and_nothing_else() {
     let refused = world.ask(|done| Request::Reload { done }).await;
     assert_eq!(refused, Err("portald.toml:3:1: no".to_owned()));
     assert!(world.board.get("gone", "shop").configured, "the old one stays");
+    assert_eq!(world.in_force.load(Ordering::SeqCst), 0);
     *world.files.lock().unwrap() = Ok(rewiring(vec![wiring(&same, 1), wiring(&changed, 2), wiring(&new, 1)]));
     let told = world.ask(|done| Request::Reload { done }).await.unwrap();
     assert!(
@@ -441,6 +462,7 @@ async fn a_reload_connects_what_changed_and_nothing_else() {
         "{told}"
     );
     assert_eq!([&same, &changed, &gone, &new].map(connects), [1, 2, 1, 1]);
+    assert_eq!(world.in_force.load(Ordering::SeqCst), 1);
     let pulls = gone.state().pulls;
     pass(1).await;
     assert_eq!(new.state().pulls, 1);
@@ -510,5 +532,96 @@ async fn ten_thousand_channels_have_their_first_poll_within_half_a_minute() {
     assert!(shops.iter().any(|shop| shop.state().pulls > 0));
     pass(31).await;
     assert!(shops.iter().all(|shop| shop.state().pulls == 1));
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_state_written_by_another_in_the_middle_of_a_pull_loses_nothing() {
+    let shop = shop("bluefin");
+    for id in ["1", "2", "3", "4", "5"] {
+        shop.place(id, start() - Duration::from_secs(3600));
+    }
+    let store = Arc::new(MemoryStore::new());
+    shop.state().meddle = Some(store.clone());
+    let world = World::over(store, vec![wiring(&shop, 1)]);
+    pass(1).await;
+    for id in ["1", "2", "3", "4", "5"] {
+        assert!(world.has(&format!("bluefin.shop.{id}")).await, "{id}");
+    }
+    let asked: Vec<_> = shop.state().asked.iter().map(|page| page.clone().unwrap_or_default()).collect();
+    assert_eq!(asked, ["", "2", "2", "4"], "the page of the lost race is asked for again");
+    let state = world.store.channel("bluefin", "shop").await.unwrap().unwrap();
+    assert!(state.swept_at.is_some(), "what the other one wrote stays");
+    assert!(state.cursor.is_some_and(|cursor| cursor >= start()));
+    assert_eq!(world.board.get("bluefin", "shop").failures, 0);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_set_aside_is_asked_for_by_the_sweep_until_it_reads_well() {
+    let shop = shop("bluefin");
+    for id in ["1", "2", "3"] {
+        shop.place(id, start() - Duration::from_secs(7200));
+    }
+    shop.state().unreadable.insert("2".into());
+    let world = World::start(vec![wiring(&shop, 1)]);
+    pass(1).await;
+    assert!(world.has("bluefin.shop.1").await && world.has("bluefin.shop.3").await, "the rest goes on");
+    let aside = || async { world.store.set_aside(Some("bluefin")).await.unwrap() };
+    let sweep = || async {
+        world.ask(|done| Request::Sweep { merchant: None, done }).await.unwrap();
+        pass(5).await;
+    };
+    let first = aside().await;
+    assert_eq!((first.len(), first[0].seen), (1, 1));
+    sweep().await;
+    let still = aside().await;
+    assert_eq!(still.len(), 1);
+    assert!(still[0].seen > 1 && still[0].at == first[0].at, "counted on, as of the first time");
+    // Readable again, without a new stamp: no pull brings it.
+    shop.state().unreadable.clear();
+    world.tick(ORDERS).await;
+    pass(20).await;
+    assert!(!world.has("bluefin.shop.2").await);
+    sweep().await;
+    assert!(world.has("bluefin.shop.2").await);
+    assert!(aside().await.is_empty());
+    assert_eq!(world.board.get("bluefin", "shop").repaired, 0, "it was known and listed");
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_is_acknowledged_after_its_commit_and_again_after_a_crash_between() {
+    let shop = shop("bluefin");
+    for id in ["1", "2", "3"] {
+        shop.place(id, start() - Duration::from_secs(3600));
+    }
+    let store = Arc::new(MemoryStore::new());
+    shop.state().witness = Some(store.clone());
+    shop.state().hang_acks = true;
+    let world = World::over(store.clone(), vec![wiring(&shop, 1)]);
+    pass(1).await;
+    assert!(world.has("bluefin.shop.2").await, "committed");
+    let id = RecordId("bluefin.shop.2".to_owned());
+    let before = world.ledger.record(&id).await.unwrap();
+    world.daemon.abort();
+    assert!(world.daemon.await.is_err_and(|error| error.is_cancelled()), "a crash");
+    assert!(shop.state().acknowledged.is_empty());
+
+    shop.state().hang_acks = false;
+    shop.state().fail_acks = Some(ErrorKind::Unavailable);
+    let world = World::over(store, vec![wiring(&shop, 1)]);
+    pass(1).await;
+    assert!(world.board.get("bluefin", "shop").last_error.is_some(), "a refused receipt ends the pull");
+    shop.state().fail_acks = None;
+    world.ask(|done| Request::Sync { merchant: "bluefin".to_owned(), done }).await.unwrap();
+    pass(5).await;
+    world.ask(|done| Request::Sync { merchant: "bluefin".to_owned(), done }).await.unwrap();
+    pass(5).await;
+    let mut acknowledged = shop.state().acknowledged.clone();
+    acknowledged.sort();
+    let once = ["1", "2", "3"].map(|id| (id.into(), true));
+    assert_eq!(acknowledged, once, "each once, when it was stored");
+    assert_eq!(world.ledger.record(&id).await.unwrap(), before, "told again, it changed nothing");
     world.end().await;
 }

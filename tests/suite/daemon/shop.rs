@@ -1,7 +1,7 @@
 //! A model of a channel in memory: orders, fulfillments, and every way to answer badly that these tests need.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
@@ -9,10 +9,14 @@ use std::{
     time::Duration,
 };
 
+use portald::{
+    record::RecordId,
+    store::{Changes, Store, memory::MemoryStore},
+};
 use sdk::{
     Capabilities, Channel, CheckReport, Clock, Configured, Context, Delivery, DeliveryKind, Error, ErrorKind,
     FulfillmentRequest, Line, LineKind, Order, OrderPage, OrderState, Payment, PullRequest, Pulled, Pushed,
-    RemoteFulfillment, RemoteId, RemoteTracking, Result, Timestamp, async_trait,
+    RemoteFulfillment, RemoteId, RemoteTracking, Result, Timestamp, Unreadable, async_trait,
 };
 
 /// How many calls run now, and the most that ever did.
@@ -50,6 +54,18 @@ pub(super) struct State {
     /// The same next page for ever.
     pub(super) endless: bool,
     pub(super) panics: bool,
+    /// Orders whose answer cannot be read.
+    pub(super) unreadable: BTreeSet<RemoteId>,
+    /// Once, before the second page: somebody else writes the channel's state in this store.
+    pub(super) meddle: Option<Arc<MemoryStore>>,
+    /// The marks of the pages that were asked for.
+    pub(super) asked: Vec<Option<String>>,
+    /// Tells every order until it is acknowledged, whatever its time; looks into this store whether it was committed.
+    pub(super) witness: Option<Arc<MemoryStore>>,
+    /// Acknowledged orders, and whether each was in the store by then.
+    pub(super) acknowledged: Vec<(RemoteId, bool)>,
+    pub(super) hang_acks: bool,
+    pub(super) fail_acks: Option<ErrorKind>,
 }
 
 /// One shop; also its checked settings and its connection.
@@ -168,6 +184,29 @@ struct Connected {
     clock: Arc<dyn Clock>,
 }
 
+impl Connected {
+    fn told(state: &State, id: &RemoteId) -> Option<Pulled> {
+        let order = state.orders.get(id)?;
+        Some(if state.unreadable.contains(id) {
+            Pulled::Unreadable(Unreadable {
+                id: id.clone(),
+                reason: "its quantity is no number".to_owned(),
+                raw: "{}".to_owned(),
+            })
+        } else {
+            Pulled::Order(Box::new(order.clone()))
+        })
+    }
+
+    async fn meddle(&self) {
+        let Some(store) = self.shop.state().meddle.take() else { return };
+        let mut state = store.channel(&self.shop.name, "shop").await.unwrap().unwrap();
+        state.swept_at = Some(self.clock.now());
+        let channels = vec![(self.shop.name.clone(), "shop".to_owned(), state)];
+        store.commit(Changes { channels, ..Changes::default() }).await.unwrap();
+    }
+}
+
 fn failed(kind: ErrorKind) -> Error {
     Error::new(kind, "model", "the model was told to fail")
 }
@@ -189,10 +228,14 @@ impl Channel for Connected {
         let delay = shop.state().delay;
         tokio::time::sleep(delay).await;
         shop.gauge.leave();
+        if request.page.is_some() {
+            self.meddle().await;
+        }
         let mut state = shop.state();
         if request.page.is_none() {
             state.pulls += 1;
         }
+        state.asked.push(request.page.clone());
         assert!(!state.panics, "the model was told to panic");
         if let Some(kind) = state.fail_pulls {
             return Err(failed(kind));
@@ -201,28 +244,55 @@ impl Channel for Connected {
         let mut changed: Vec<&Order> = state
             .orders
             .values()
-            .filter(|order| request.since.is_none_or(|since| order.updated_at.unwrap() >= since))
+            .filter(|order| {
+                if state.witness.is_some() {
+                    return !state.acknowledged.iter().any(|(id, _)| *id == order.id);
+                }
+                request.since.is_none_or(|since| order.updated_at.unwrap() >= since)
+            })
             .collect();
         changed.sort_by_key(|order| order.updated_at);
         let orders: Vec<Pulled> = changed
             .iter()
             .skip(from)
             .take(shop.page)
-            .map(|order| Pulled::Order(Box::new((*order).clone())))
+            .filter_map(|order| Self::told(&state, &order.id))
             .collect();
+        let receipt = state.witness.is_some().then(|| {
+            let ids = changed.iter().skip(from).take(shop.page).map(|order| order.id.0.as_str());
+            ids.collect::<Vec<_>>().join(" ")
+        });
         let end = from + shop.page >= changed.len();
         let next =
             if state.endless { Some("1".to_owned()) } else { (!end).then(|| (from + shop.page).to_string()) };
         if end {
             state.ended += 1;
         }
-        Ok(OrderPage { orders, covers: end.then_some(covers), next, receipt: None })
+        Ok(OrderPage { orders, covers: end.then_some(covers), next, receipt })
     }
 
     async fn order(&self, id: &RemoteId) -> Result<Pulled> {
         let state = self.shop.state();
-        let order = state.orders.get(id).cloned().ok_or_else(|| failed(ErrorKind::NotFound))?;
-        Ok(Pulled::Order(Box::new(order)))
+        Self::told(&state, id).ok_or_else(|| failed(ErrorKind::NotFound))
+    }
+
+    async fn acknowledge(&self, receipt: &str) -> Result<()> {
+        let (hangs, fails, witness) = {
+            let state = self.shop.state();
+            (state.hang_acks, state.fail_acks, state.witness.clone().unwrap())
+        };
+        if hangs {
+            std::future::pending::<()>().await;
+        }
+        if let Some(kind) = fails {
+            return Err(failed(kind));
+        }
+        for id in receipt.split_whitespace().map(RemoteId::from) {
+            let record = RecordId::new(&self.shop.name, "shop", &id);
+            let stored = witness.record(&record).await.unwrap().is_some();
+            self.shop.state().acknowledged.push((id, stored));
+        }
+        Ok(())
     }
 
     async fn push_fulfillment(&self, request: &FulfillmentRequest) -> Result<Pushed> {

@@ -74,6 +74,13 @@ impl MemoryFiles {
         self.state().make_folders(folder.as_ref());
     }
 
+    /// Takes a folder away with all that is in it, as someone else would.
+    pub fn remove_folder(&self, folder: impl AsRef<Path>) {
+        let mut state = self.state();
+        state.files.retain(|path, _| !path.starts_with(folder.as_ref()));
+        state.folders.retain(|path| !path.starts_with(folder.as_ref()));
+    }
+
     /// A file's bytes.
     pub fn bytes(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
         self.state().files.get(path.as_ref()).map(|(bytes, _)| bytes.clone())
