@@ -225,7 +225,9 @@ fn choose(
     let gated = |line: &crate::record::SupplierLine| -> u32 {
         let account = line.channel_line.as_ref().and_then(|id| record.line(id));
         let held = account.filter(|_| order.acked_at.is_none()).map_or(0, |account| account.held);
-        held.saturating_mul(line.per_unit).min(line.shippable())
+        // What leaves counts for the channel first: the supplier's own extra units wait behind the held ones.
+        let extra = if held > 0 { line.quantity().saturating_sub(line.routed) } else { 0 };
+        held.saturating_mul(line.per_unit).saturating_add(extra).min(line.shippable())
     };
     let mut chosen = Vec::new();
     if lines.is_empty() {

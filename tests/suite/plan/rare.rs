@@ -286,3 +286,16 @@ fn a_correction_reaches_the_location_that_was_told_after_it() {
     assert_eq!(remote.fulfillments.len(), 2);
     assert!(remote.fulfillments.iter().all(|made| made.tracking[0].number.as_deref() == Some("T2")));
 }
+
+#[test]
+fn an_edit_does_not_carry_a_held_unit_past_its_gate() {
+    let (mut remote, mut record, policy, now) = settled(&[("A7", 2)]);
+    remote.payment = sdk::Payment::Unpaid("PENDING".to_owned());
+    want(&mut remote, &mut record, 3, &policy, now);
+    command(&mut record, 1, ship("T1", &[], false), &policy, now).expect("the two that are routed");
+    let edit = Command::Edit { lines: amounts(&[("l2", 2)]), add: Vec::new() };
+    command(&mut record, 2, edit, &policy, now).expect("the supplier's own number");
+    let refused = command(&mut record, 2, ship("T2", &[], false), &policy, now).expect_err("not paid");
+    assert_eq!(refused.code, "gated");
+    assert_eq!(record.check(), Ok(()));
+}
