@@ -5,7 +5,7 @@ use sdk::{
     Timestamp, TrackingSet, TrackingUpdate,
 };
 
-use super::mirror;
+use super::{intake, mirror};
 use crate::{
     outbox::{self, Made, Write, WriteKind, WriteState},
     policy::Policy,
@@ -108,6 +108,8 @@ pub fn start(
         WriteKind::Split => start_split(record, index, now),
     };
     if !may_go {
+        // What is ours on the channel is known better now: what else it shows may be a duplicate.
+        intake::take_in(record, policy, now);
         super::reconcile(record, policy, now);
         return None;
     }
@@ -315,6 +317,7 @@ pub fn finish(
             failed(record, index, error, true, policy, now, jitter);
         }
     }
+    intake::take_in(record, policy, now);
     super::reconcile(record, policy, now);
 }
 

@@ -4,7 +4,7 @@
 //! and its present tracking, or nothing when it was voided. What is there already is the parcel's last `create`
 //! that was neither replaced nor taken back. A `void` carries the revision of the `create` that it takes back.
 
-use sdk::{LineQuantity, OtherParcel, Timestamp, TrackingSet};
+use sdk::{LineQuantity, OtherParcel, RemoteId, Timestamp, TrackingSet};
 
 use crate::{
     outbox::{Write, WriteKind, WriteState},
@@ -191,8 +191,20 @@ pub(super) fn void_of<'r>(record: &'r Record, create: &Write) -> Option<&'r Writ
 /// Tracking of a told parcel: a correction where the channel was told otherwise last.
 fn tracks(record: &mut Record, at: usize, tracking: &TrackingSet, policy: &Policy, now: Timestamp) -> bool {
     let (order, n) = (record.writes[at].order, record.writes[at].parcel);
-    // What was replaced after an attempt may be there or not: its word is no reason to say nothing.
-    let says = |told: &Write| told.tracking == *tracking && !told.is_superseded();
+    if record.writes[at].state.is_parked() && record.writes[at].made.is_empty() {
+        // There is nothing to correct as long as a person has not said whether the channel has the parcel: each
+        // correction would find that, end, and be planned again.
+        return drop_unsent_tracks(record, order, n, now);
+    }
+    // What was replaced after an attempt may be there or not: its word is no reason to say nothing. Nor is that of a
+    // correction done before the rest of its parcel was made.
+    let made: Vec<RemoteId> = record.writes[at].made.iter().map(|made| made.id.clone()).collect();
+    let says = |told: &Write| {
+        let complete = told.kind != WriteKind::Track
+            || !matches!(told.state, WriteState::Done { .. })
+            || made.iter().all(|id| told.targets.contains(id));
+        told.tracking == *tracking && !told.is_superseded() && complete
+    };
     if says(told_last(record, at)) {
         return false;
     }
@@ -230,14 +242,18 @@ fn told_last(record: &Record, at: usize) -> &Write {
     last.unwrap_or(create)
 }
 
-fn drop_unsent_tracks(record: &mut Record, order: u32, n: u32, now: Timestamp) {
+/// Answers whether there was one.
+fn drop_unsent_tracks(record: &mut Record, order: u32, n: u32, now: Timestamp) -> bool {
+    let mut dropped = false;
     for write in
         record.writes.iter_mut().filter(|write| write.is_of(order, n) && write.kind == WriteKind::Track)
     {
         if write.state == WriteState::Pending || write.state.is_parked() {
             write.state = WriteState::Dropped { at: now };
+            dropped = true;
         }
     }
+    dropped
 }
 
 fn others(record: &Record, shipment: &Shipment) -> Vec<OtherParcel> {

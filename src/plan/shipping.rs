@@ -222,16 +222,12 @@ fn choose(
 ) -> Result<Vec<Chosen>, Refused> {
     let id = record.id.order(n);
     let order = record.order(n).ok_or_else(|| command::unknown(&id))?;
-    // Of a line with units behind a gate only its released ones may leave, whatever its number was edited to.
     let gated = |line: &crate::record::SupplierLine| -> u32 {
         let account = line.channel_line.as_ref().and_then(|id| record.line(id));
         let held = account.filter(|_| order.acked_at.is_none()).map_or(0, |account| account.held);
-        if held == 0 {
-            return 0;
-        }
-        let released =
-            line.routed.saturating_sub(line.gone()).saturating_sub(held.saturating_mul(line.per_unit));
-        line.shippable().saturating_sub(released)
+        // What leaves counts for the channel first: the supplier's own extra units wait behind the held ones.
+        let extra = if held > 0 { line.quantity().saturating_sub(line.routed) } else { 0 };
+        held.saturating_mul(line.per_unit).saturating_add(extra).min(line.shippable())
     };
     let mut chosen = Vec::new();
     if lines.is_empty() {
@@ -377,7 +373,7 @@ fn record_parcel(
     units::leave_held_behind(record, n);
     settle(record);
     let carrier = if told.tracking.carrier.is_empty() { "no carrier" } else { &told.tracking.carrier };
-    let text = format!("parcel p{parcel}: {} by {carrier}", super::counted(units));
+    let text = format!("parcel p{parcel}: {units} units by {carrier}");
     record.note(now, "order.shipped", Some(n), Level::Info, text);
     if after_cancel {
         let text = format!("parcel p{parcel} of {} holds units that had been cancelled", record.id.order(n));

@@ -31,6 +31,12 @@ enum Op {
     Split(usize, usize, u32),
     Void(usize),
     Track(usize),
+    TrackAgain(usize, u8),
+    Shadow(bool),
+    Since(bool),
+    AtOnce(bool),
+    Reimport,
+    Arrive,
     Ack(usize),
     Hold(usize),
     Release(usize, bool),
@@ -69,6 +75,12 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (small.clone(), small.clone(), 1..4u32).prop_map(|(order, line, units)| Op::Split(order, line, units)),
         2 => small.clone().prop_map(Op::Void),
         2 => small.clone().prop_map(Op::Track),
+        2 => (small.clone(), 0..2u8).prop_map(|(parcel, number)| Op::TrackAgain(parcel, number)),
+        1 => any::<bool>().prop_map(Op::Shadow),
+        1 => any::<bool>().prop_map(Op::Since),
+        1 => any::<bool>().prop_map(Op::AtOnce),
+        1 => Just(Op::Reimport),
+        2 => Just(Op::Arrive),
         1 => small.clone().prop_map(Op::Ack),
         1 => small.clone().prop_map(Op::Hold),
         2 => (small.clone(), any::<bool>()).prop_map(|(order, gates)| Op::Release(order, gates)),
@@ -197,6 +209,21 @@ impl World {
                 };
                 self.ask(n, Command::Track { shipment, change });
             }
+            Op::TrackAgain(index, number) => {
+                let Some((n, shipment)) = self.shipment(*index) else { return };
+                let tracking = Some(format!("{n}-{shipment}-{number}"));
+                let change = TrackingChange { tracking, ..TrackingChange::default() };
+                self.ask(n, Command::Track { shipment, change });
+            }
+            Op::Shadow(on) => self.policy.shadow = *on,
+            Op::Since(back) => self.policy.since = if *back { at(-1_000_000) } else { at(0) },
+            Op::AtOnce(on) => self.policy.cancel_at_once = *on,
+            Op::Reimport => self.ask(1, Command::Reimport),
+            Op::Arrive => {
+                for step in std::mem::take(&mut self.remote.late) {
+                    self.remote.perform(&step);
+                }
+            }
             Op::Ack(order) => {
                 let Some(n) = self.order(*order) else { return };
                 self.ask(n, Command::Ack);
@@ -256,6 +283,7 @@ impl World {
 
     /// Time passes, the channel answers, and nothing else happens any more.
     fn come_to_rest(&mut self) {
+        self.policy.shadow = false;
         for _ in 0..400 {
             self.now += chrono::TimeDelta::hours(2);
             plan::reconcile(&mut self.record, &self.policy, self.now);
@@ -265,7 +293,11 @@ impl World {
             }
         }
         plan::absorb(&mut self.record, self.remote.order(), &self.policy, self.now);
-        assert!(self.record.writes.iter().all(|write| !write.state.is_owed()), "something is owed for ever");
+        assert!(
+            self.record.writes.iter().all(|write| !write.state.is_owed()),
+            "something is owed for ever: {:#?}",
+            self.record.writes
+        );
     }
 
     /// Every live parcel is on the channel exactly once, with its lines and number; nothing else of ours is.
@@ -332,9 +364,70 @@ proptest! {
         world.holds_together();
         world.channel_agrees();
         prop_assert!(!world.record.alerts.iter().any(|alert| alert.code == "duplicate-fulfillment"));
-        let other = world.remote.lines.iter().find(|line| line.sku == "other").expect("placed").id.clone();
-        let touched = world.remote.fulfillments.iter().filter(|made| !is_foreign(made));
-        prop_assert!(touched.flat_map(|made| &made.lines).all(|line| line.line != other), "a line not ours was written");
+        world.touches_ours_alone();
+    }
+
+    /// Requests whose connection was lost arrive when everybody has given them up. Then a duplicate can be there, or
+    /// what was voided: a person is told, and no unit is told twice.
+    #[test]
+    fn late_requests_double_no_unit_and_are_reported(
+        ops in proptest::collection::vec(prop_oneof![5 => op(), 1 => Just(Op::Deliver(Fault::Late))], 1..60),
+        units in proptest::collection::vec(1..5u32, 4),
+        kits in any::<bool>(),
+    ) {
+        let skus = if kits { ["KIT", "A7", "other", "KIT"] } else { ["A7", "ALIAS", "other", "A8"] };
+        let lines: Vec<(&str, u32)> = skus.into_iter().zip(units).collect();
+        let mut world = World::new(&lines, usize::MAX);
+        for op in &ops {
+            world.act(op);
+            world.holds_together();
+        }
+        world.act(&Op::Arrive);
+        world.come_to_rest();
+        world.holds_together();
+        for line in &world.remote.lines {
+            prop_assert!(world.remote.fulfilled(&line.id) <= line.wanted.max(world.record.line(&line.id).map_or(0, |line| line.ordered)));
+        }
+        let claimed = |id: &sdk::RemoteId| {
+            world.record.writes.iter().flat_map(|write| &write.made).any(|made| made.id == *id)
+        };
+        let stray = world.remote.fulfillments.iter().any(|made| made.active && !is_foreign(made) && !claimed(&made.id));
+        let told = world.record.alerts.iter().any(|alert| alert.code == "duplicate-fulfillment");
+        prop_assert!(!stray || told, "{:#?}\n{:#?}", world.remote.fulfillments, world.record.writes);
+        world.touches_ours_alone();
+    }
+
+    /// A channel that can be told and not be asked: it knows a request by its key, and takes nothing back by itself.
+    #[test]
+    fn a_channel_that_tells_an_order_once_is_told_each_parcel_once(
+        ops in proptest::collection::vec(op(), 1..60),
+        units in proptest::collection::vec(1..5u32, 3),
+    ) {
+        let lines: Vec<(&str, u32)> = ["KIT", "A7", "other"].into_iter().zip(units).collect();
+        let mut world = World::new(&lines, usize::MAX);
+        world.remote.keyed = true;
+        let can = &mut world.policy.capabilities;
+        (can.finds_fulfillments, can.voids, can.sees_edits, can.order_by_id) = (false, false, false, false);
+        let alone = |op: &&Op| !matches!(op, Op::EditTo(..) | Op::CancelAll(_) | Op::Foreign(..) | Op::Unforeign);
+        for op in ops.iter().filter(alone) {
+            world.act(op);
+            world.holds_together();
+        }
+        world.come_to_rest();
+        world.holds_together();
+        world.channel_agrees();
+        world.touches_ours_alone();
+    }
+}
+
+impl World {
+    fn touches_ours_alone(&self) {
+        let other = &self.remote.lines.iter().find(|line| line.sku == "other").expect("placed").id;
+        let mut touched = self.remote.fulfillments.iter().filter(|made| !is_foreign(made));
+        assert!(
+            touched.all(|made| made.lines.iter().all(|line| line.line != *other)),
+            "a line not ours was written"
+        );
     }
 }
 

@@ -77,6 +77,11 @@ pub(crate) struct Remote {
     pub(crate) cancelled: bool,
     /// Each request makes at most this many lines' fulfillment, as two locations would.
     pub(crate) lines_a_call: usize,
+    /// It knows a request by its key and applies it once, as a folder does.
+    pub(crate) keyed: bool,
+    /// Requests that are still on their way though their connection is lost.
+    pub(crate) late: Vec<Step>,
+    applied: BTreeMap<String, Pushed>,
     next: u32,
     changes: i64,
 }
@@ -106,6 +111,9 @@ impl Remote {
             city: "Duluth".to_owned(),
             cancelled: false,
             lines_a_call: usize::MAX,
+            keyed: false,
+            late: Vec::new(),
+            applied: BTreeMap::new(),
             next: 1,
             changes: 0,
         }
@@ -191,6 +199,9 @@ impl Remote {
     }
 
     pub(crate) fn push(&mut self, request: &FulfillmentRequest) -> Result<Pushed, Error> {
+        if let Some(pushed) = self.applied.get(&request.key).filter(|_| self.keyed) {
+            return Ok(pushed.clone());
+        }
         for asked in &request.lines {
             let line = self.lines.iter().find(|line| line.id == asked.line);
             if line.is_none_or(|line| self.fulfillable(line) < asked.quantity) {
@@ -202,7 +213,9 @@ impl Remote {
             request.lines.iter().cloned().enumerate().partition(|(index, _)| *index < self.lines_a_call);
         let now = now.into_iter().map(|(_, line)| line).collect();
         let left = left.into_iter().map(|(_, line)| line).collect();
-        Ok(Pushed { fulfillment: self.fulfill(now, request.tracking.number.as_deref()), left })
+        let pushed = Pushed { fulfillment: self.fulfill(now, request.tracking.number.as_deref()), left };
+        self.applied.insert(request.key.clone(), pushed.clone());
+        Ok(pushed)
     }
 
     /// Does a step, as the shipped tasks do it.
@@ -263,6 +276,8 @@ pub(crate) enum Fault {
     },
     /// The look failed.
     LookFails,
+    /// Nobody knows, and it arrives later.
+    Late,
 }
 
 /// One delivery of the record's next write. Answers whether something was due.
@@ -286,6 +301,10 @@ pub(crate) fn deliver(
         Fault::None | Fault::LookFails => remote.perform(&step),
         Fault::Refused => Outcome::Failed(Error::new(ErrorKind::Unavailable, "push", "no connection")),
         Fault::LostBefore => lost(),
+        Fault::Late => {
+            remote.late.push(step);
+            lost()
+        }
         Fault::LostAfter => match remote.perform(&step) {
             Outcome::Failed(error) => Outcome::Failed(error),
             _ => lost(),

@@ -251,3 +251,51 @@ fn what_the_channel_was_told_is_not_changed_in_shadow_where_it_could_not_be_told
         assert_eq!(command(&mut record, 1, what, &policy, now).expect_err("never told").code, "shadow");
     }
 }
+
+#[test]
+fn a_correction_of_a_parcel_that_nobody_knows_of_waits_for_a_person() {
+    let (_, mut record, policy, now) = settled(&[("A7", 2)]);
+    command(&mut record, 1, ship("T1", &[], false), &policy, now).expect("shipped");
+    let key = record.writes[0].key.clone();
+    plan::delivery::start(&mut record, &key, Some(&[]), &policy, now).expect("leaves, and the daemon dies");
+    command(&mut record, 1, track("T2"), &policy, now).expect("corrected");
+    let gone = plan::delivery::Outcome::LookFailed(Error::new(ErrorKind::NotFound, "find", "no such order"));
+    plan::delivery::finish(&mut record, &key, &gone, &policy, now, 0.5);
+    assert!(record.writes[0].state.is_parked());
+    for _ in 0..5 {
+        let Some(peek) = plan::delivery::peek(&record, &policy, now) else { break };
+        plan::delivery::start(&mut record, &peek.key, Some(&[]), &policy, now);
+    }
+    assert_eq!(plan::delivery::peek(&record, &policy, now), None, "it comes to rest");
+    assert!(record.writes.len() <= 2, "the record grows: {:#?}", record.writes);
+}
+
+#[test]
+fn a_correction_reaches_the_location_that_was_told_after_it() {
+    let (mut remote, mut record, policy, now) = settled(&[("A7", 2), ("A8", 1)]);
+    remote.lines_a_call = 1;
+    command(&mut record, 1, ship("T1", &[], false), &policy, now).expect("shipped");
+    deliver(&mut record, &mut remote, &policy, now, Fault::None);
+    let key = record.writes[0].key.clone();
+    let drop = Command::DropWrite { key: key.clone(), reason: "wait".to_owned() };
+    command(&mut record, 1, drop, &policy, now).expect("its second half is given up");
+    command(&mut record, 1, track("T2"), &policy, now).expect("corrected");
+    let now = quiet(&mut remote, &mut record, &policy, now);
+    command(&mut record, 1, Command::RetryWrite { key }, &policy, now).expect("after all");
+    quiet(&mut remote, &mut record, &policy, now);
+    assert_eq!(remote.fulfillments.len(), 2);
+    assert!(remote.fulfillments.iter().all(|made| made.tracking[0].number.as_deref() == Some("T2")));
+}
+
+#[test]
+fn an_edit_does_not_carry_a_held_unit_past_its_gate() {
+    let (mut remote, mut record, policy, now) = settled(&[("A7", 2)]);
+    remote.payment = sdk::Payment::Unpaid("PENDING".to_owned());
+    want(&mut remote, &mut record, 3, &policy, now);
+    command(&mut record, 1, ship("T1", &[], false), &policy, now).expect("the two that are routed");
+    let edit = Command::Edit { lines: amounts(&[("l2", 2)]), add: Vec::new() };
+    command(&mut record, 2, edit, &policy, now).expect("the supplier's own number");
+    let refused = command(&mut record, 2, ship("T2", &[], false), &policy, now).expect_err("not paid");
+    assert_eq!(refused.code, "gated");
+    assert_eq!(record.check(), Ok(()));
+}
