@@ -126,7 +126,7 @@ impl Ledger {
                 Pulled::Order(order) => match uncountable(&order) {
                     None => orders.push(*order),
                     Some(reason) => {
-                        unreadable.push(Unreadable { id: order.id.clone(), reason, raw: raw(&order) })
+                        unreadable.push(Unreadable { id: order.id.clone(), reason, raw: raw(&order) });
                     }
                 },
                 Pulled::Unreadable(entry) => unreadable.push(entry),

@@ -15,6 +15,11 @@ use crate::{
 /// Brings the account and the outbox in line with the supplier's splits and parcels. Answers whether something changed.
 pub fn apply(record: &mut Record, policy: &Policy, now: Timestamp) -> bool {
     let account = account(record, now);
+    if policy.shadow && !record.shadow {
+        // What was promised before the merchant went into shadow waits as it is: a write that replaced it now could
+        // never be sent, and the parcel would stay untold when the merchant is live again.
+        return account;
+    }
     let splits = split_writes(record, policy, now);
     let mut parcels = false;
     for index in 0..record.shipments.len() {

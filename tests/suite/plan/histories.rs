@@ -215,7 +215,11 @@ impl World {
                 let change = TrackingChange { tracking, ..TrackingChange::default() };
                 self.ask(n, Command::Track { shipment, change });
             }
-            Op::Shadow(on) => self.policy.shadow = *on,
+            Op::Shadow(on) => {
+                self.policy.shadow = *on;
+                // Every delivery begins with this.
+                plan::reconcile(&mut self.record, &self.policy, self.now);
+            }
             Op::Since(back) => self.policy.since = if *back { at(-1_000_000) } else { at(0) },
             Op::AtOnce(on) => self.policy.cancel_at_once = *on,
             Op::Reimport => self.ask(1, Command::Reimport),

@@ -24,7 +24,7 @@ fn ledger(store: MemoryStore) -> (Ledger, Arc<MemoryStore>) {
 
 fn order(id: &str, changes: u32, city: &str) -> sdk::Order {
     let mut remote = Remote::new(&[("A7", 2)]);
-    remote.city = city.to_owned();
+    city.clone_into(&mut remote.city);
     for _ in 0..changes {
         remote.touch();
     }

@@ -299,3 +299,20 @@ fn an_edit_does_not_carry_a_held_unit_past_its_gate() {
     assert_eq!(refused.code, "gated");
     assert_eq!(record.check(), Ok(()));
 }
+
+#[test]
+fn a_parcel_of_live_times_is_told_after_a_time_in_shadow() {
+    let (mut remote, mut record, mut policy, now) = settled(&[("A7", 2)]);
+    command(&mut record, 1, ship("T1", &[], false), &policy, now).expect("shipped");
+    let key = record.writes[0].key.clone();
+    plan::delivery::start(&mut record, &key, Some(&[]), &policy, now).expect("leaves");
+    command(&mut record, 1, track("T2"), &policy, now).expect("corrected meanwhile");
+    policy.shadow = true;
+    let refused = Error::new(ErrorKind::Unavailable, "push", "no connection");
+    let outcome = plan::delivery::Outcome::Failed(refused);
+    plan::delivery::finish(&mut record, &key, &outcome, &policy, now, 0.5);
+    policy.shadow = false;
+    plan::reconcile(&mut record, &policy, now);
+    quiet(&mut remote, &mut record, &policy, now);
+    assert_eq!(remote.fulfillments[0].tracking[0].number.as_deref(), Some("T2"));
+}
