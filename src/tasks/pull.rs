@@ -10,6 +10,8 @@ use crate::{ledger::PageOutcome, store::StoreError};
 
 /// A pull of more pages than this is a connector that turns in circles.
 const MAX_PAGES: usize = 20_000;
+/// A channel's clock may be ahead of ours by so much; the cursor's overlap is as long.
+const MOST_AHEAD: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
 /// How often one page is asked for again because somebody else wrote the channel's state.
 const RACES: usize = 5;
 
@@ -187,7 +189,9 @@ async fn absorb(
     let (merchant, channel) = (&*connection.key.merchant, &*connection.key.channel);
     let _turn = connection.ledge.turn().await;
     let mut state = connection.ledge.state();
-    let reached = connection.ledge.cursor().max(covers);
+    // A channel whose clock is wrong must not move the cursor past all that is still to come.
+    let ahead = shared.ledger.clock().now() + MOST_AHEAD;
+    let reached = connection.ledge.cursor().max(covers.map(|covers| covers.min(ahead)));
     let moved = match (state.cursor, reached) {
         (Some(stored), Some(reached)) => reached - stored > connection.overlap / 2,
         (stored, reached) => stored != reached,
