@@ -175,6 +175,7 @@ pub fn router(api: Api) -> Router {
         // A key holds slashes: percent-encoded in one part, or as they are.
         .route("/v1/outbox/{*key_and_verb}", writes(post(outbox::decide)))
         .route("/v1/set-aside", reads(get(outbox::set_aside)))
+        .route("/v1/set-aside/drop", writes(post(outbox::drop_aside)))
         .route("/v1/products", any(|| async { Problem::not_built("products") }))
         .route("/v1/inventory", any(|| async { Problem::not_built("inventory") }))
         .route("/v1/inventory/{*rest}", any(|| async { Problem::not_built("inventory") }))

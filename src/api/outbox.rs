@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Api,
     commands::{Reason, answered, do_command},
-    document::{Outbox, SetAside, SetAsideEntry},
+    document::{Done, Outbox, SetAside, SetAsideEntry},
     paging::{self, Cursor},
     problem::Problem,
     request::{Body, Guards, Path, Query},
@@ -191,4 +191,46 @@ pub async fn set_aside(
         raw: raw.then_some(aside.raw),
     };
     Ok(Json(SetAside { set_aside: set_aside.into_iter().map(entry).collect() }))
+}
+
+/// The body of `POST /v1/set-aside/drop`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DropAside {
+    /// Whose.
+    pub merchant: String,
+    /// From which channel.
+    pub channel: String,
+    /// The entry's id, as the list shows it.
+    pub id: String,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// `POST /v1/set-aside/drop`: a person has seen to it. A refused file and a row without an order's number have no
+/// order that could read well one day and clear them.
+pub async fn drop_aside(
+    State(api): State<Api>,
+    Body(DropAside { merchant, channel, id, reason }): Body<DropAside>,
+) -> Result<Json<Done>, Problem> {
+    let reason = Reason { reason }.check()?;
+    let store = api.ledger().store();
+    let known = store.set_aside(Some(&merchant)).await?;
+    if !known.iter().any(|aside| aside.channel == channel && aside.id == id) {
+        return Err(Problem::not_found(format!(
+            "nothing of {merchant}/{channel} is set aside as {id:?}; `set-aside` shows what is"
+        )));
+    }
+    let cleared = vec![(merchant.clone(), channel.clone(), id.clone())];
+    store.commit(store::Changes { cleared, ..store::Changes::default() }).await?;
+    // The decision's record.
+    tracing::warn!(
+        event = "order.set_aside_dropped",
+        merchant,
+        channel,
+        order = id,
+        reason,
+        "a person dropped what was set aside"
+    );
+    Ok(Json(Done { done: format!("{id} of {merchant}/{channel} is no longer set aside") }))
 }

@@ -114,7 +114,8 @@ pub async fn sweep(client: &Client, merchant: Option<String>) -> Result<(), Fail
     control(client, "/v1/sweep", json!({ "merchant": merchant })).await
 }
 
-async fn control(client: &Client, path: &str, body: Value) -> Result<(), Failure> {
+/// Asks for something that is answered in words.
+pub(super) async fn control(client: &Client, path: &str, body: Value) -> Result<(), Failure> {
     let Answer { document, text, .. } = client.post::<_, Done>(path, &body, None).await?;
     Ok(output::say(if client.json { &text } else { &document.done })?)
 }

@@ -14,6 +14,7 @@ pub mod status;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+use serde_json::json;
 
 use self::client::Client;
 
@@ -78,6 +79,15 @@ enum Verb {
         /// With the payload as it came (it may hold an address).
         #[arg(long)]
         raw: bool,
+        /// Drop this one: a person has seen to it.
+        #[arg(long, value_name = "ORDER", requires_all = ["merchant", "channel", "reason"], conflicts_with = "raw")]
+        drop: Option<String>,
+        /// The channel of what is dropped.
+        #[arg(long, requires = "drop")]
+        channel: Option<String>,
+        /// Why it is dropped.
+        #[arg(long, requires = "drop")]
+        reason: Option<String>,
     },
     /// Look for changes that no pull has brought.
     Sweep {
@@ -150,7 +160,11 @@ async fn ask(cli: Cli) -> Result<(), Failure> {
         Verb::Merchants(verb) => merchants::run(&client, verb).await,
         Verb::Orders(verb) => orders::run(&client, verb).await,
         Verb::Outbox(verb) => outbox::run(&client, verb).await,
-        Verb::SetAside { merchant, raw } => outbox::set_aside(&client, merchant, raw).await,
+        Verb::SetAside { merchant, drop: Some(order), channel, reason, .. } => {
+            let body = json!({ "merchant": merchant, "channel": channel, "id": order, "reason": reason });
+            merchants::control(&client, "/v1/set-aside/drop", body).await
+        }
+        Verb::SetAside { merchant, raw, .. } => outbox::set_aside(&client, merchant, raw).await,
         Verb::Sweep { merchant } => merchants::sweep(&client, merchant).await,
     }
 }

@@ -436,6 +436,15 @@ async fn status_counts_without_test_orders_and_shows_what_is_wrong() {
     assert_eq!(aside["set_aside"][0]["raw"], Value::Null, "payloads may hold addresses");
     let aside = get(&shop, "/v1/set-aside?raw=true&merchant=m").await.ok();
     assert_eq!(aside["set_aside"][0]["raw"], "{}");
+
+    let drop =
+        |id: &str, reason: &str| json!({ "merchant": "m", "channel": "shop", "id": id, "reason": reason });
+    post(&shop, "/v1/set-aside/drop", drop("8", "typed in by hand")).await.problem(404, "not-found");
+    post(&shop, "/v1/set-aside/drop", drop("7", " ")).await.problem(422, "reason");
+    post(&shop, "/v1/set-aside/drop", json!({ "id": "7" })).await.problem(422, "body");
+    assert_eq!(get(&shop, "/v1/set-aside").await.ok()["set_aside"][0]["id"], "7");
+    post(&shop, "/v1/set-aside/drop", drop("7", "typed in by hand")).await.ok();
+    assert_eq!(get(&shop, "/v1/set-aside").await.ok()["set_aside"], json!([]));
 }
 
 #[tokio::test]
