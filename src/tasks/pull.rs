@@ -1,8 +1,9 @@
 //! Pull: the changed orders of one channel, from the cursor minus the overlap to the end, a page a commit.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
-use sdk::{Error, ErrorKind, OrderPage, PullRequest};
+use sdk::{Channel, Error, ErrorKind, OrderPage, PullRequest};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{Connection, Failure, Shared, Verdict, bounded};
 use crate::{ledger::PageOutcome, store::StoreError};
@@ -115,19 +116,29 @@ async fn pages(shared: &Shared, connection: &Connection, done: &mut Done) -> Res
         .cursor()
         .map(|cursor| cursor.checked_sub_signed(connection.overlap).unwrap_or(cursor));
     let mut request = PullRequest { since, page: None };
+    if shared.draining.is_cancelled() {
+        return Ok(());
+    }
+    let mut page = ask(connection.remote.clone(), request.clone()).await?;
     let mut marks = HashSet::new();
     let mut races = 0;
     while !shared.draining.is_cancelled() {
-        let page =
-            bounded("pull_orders", ErrorKind::Unavailable, connection.remote.pull_orders(&request)).await?;
         let OrderPage { orders, next, covers, receipt } = page;
         let read = orders.len();
+        // The next page is read while this one is stored, in a task of its own, so that both have a processor. They
+        // are stored one after the other. A page with a receipt is told first: the channel may go on from there.
+        let following = next.clone().filter(|_| receipt.is_none());
+        let ahead = following.map(|next| {
+            let request = PullRequest { since, page: Some(next) };
+            AbortOnDropHandle::new(tokio::spawn(ask(connection.remote.clone(), request)))
+        });
         match absorb(shared, connection, orders, covers).await {
             Ok(outcome) => done.take(read, outcome),
             // The page is gone with the lost race: it is asked for again, and nothing of it was stored.
             Err(StoreError::Conflict(_)) if races < RACES => {
                 races += 1;
                 connection.ledge.reread(&**shared.ledger.store(), &connection.key).await?;
+                page = ask(connection.remote.clone(), request.clone()).await?;
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -146,8 +157,24 @@ async fn pages(shared: &Shared, connection: &Connection, done: &mut Done) -> Res
             .into());
         }
         request.page = Some(next);
+        page = match ahead {
+            Some(reading) => match reading.await {
+                Ok(page) => page?,
+                // A panic there is this task's end as well. Otherwise the runtime is ending.
+                Err(broken) => match broken.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(_) => return Ok(()),
+                },
+            },
+            None if shared.draining.is_cancelled() => return Ok(()),
+            None => ask(connection.remote.clone(), request.clone()).await?,
+        };
     }
     Ok(())
+}
+
+async fn ask(remote: Arc<dyn Channel>, request: PullRequest) -> sdk::Result<OrderPage> {
+    bounded("pull_orders", ErrorKind::Unavailable, remote.pull_orders(&request)).await
 }
 
 /// One page into the ledger, in one commit with the cursor that covers it.
