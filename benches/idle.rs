@@ -242,6 +242,7 @@ fn start(
         start,
         schedules,
         reload: Box::new(|| Box::pin(async { Err("not here".to_owned()) })),
+        in_force: Box::new(|| {}),
         rename: Box::new(|_, _| Box::pin(async { Err("not here".to_owned()) })),
         health: Box::new(|| Ok(())),
         seed: 7,

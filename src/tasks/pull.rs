@@ -124,12 +124,14 @@ async fn pages(shared: &Shared, connection: &Connection, done: &mut Done) -> Res
     let mut page = ask(connection.remote.clone(), request.clone()).await?;
     let mut marks = HashSet::new();
     let mut races = 0;
-    while !shared.draining.is_cancelled() {
+    // What was read is stored, also while the daemon drains; no more is asked for then.
+    loop {
         let OrderPage { orders, next, covers, receipt } = page;
         let read = orders.len();
         // The next page is read while this one is stored, in a task of its own, so that both have a processor. They
         // are stored one after the other. A page with a receipt is told first: the channel may go on from there.
-        let following = next.clone().filter(|_| receipt.is_none());
+        let draining = shared.draining.is_cancelled();
+        let following = next.clone().filter(|_| receipt.is_none() && !draining);
         let ahead = following.map(|next| {
             let request = PullRequest { since, page: Some(next) };
             AbortOnDropHandle::new(tokio::spawn(ask(connection.remote.clone(), request)))
@@ -140,6 +142,9 @@ async fn pages(shared: &Shared, connection: &Connection, done: &mut Done) -> Res
             Err(StoreError::Conflict(_)) if races < RACES => {
                 races += 1;
                 connection.ledge.reread(&**shared.ledger.store(), &connection.key).await?;
+                if shared.draining.is_cancelled() {
+                    return Ok(());
+                }
                 page = ask(connection.remote.clone(), request.clone()).await?;
                 continue;
             }
@@ -172,7 +177,6 @@ async fn pages(shared: &Shared, connection: &Connection, done: &mut Done) -> Res
             None => ask(connection.remote.clone(), request.clone()).await?,
         };
     }
-    Ok(())
 }
 
 async fn ask(remote: Arc<dyn Channel>, request: PullRequest) -> sdk::Result<OrderPage> {
