@@ -62,7 +62,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            cache_bytes: 128 * 1024 * 1024,
+            cache_bytes: 32 * 1024 * 1024,
             queue: 256,
             group_records: 250,
             group_requests: 256,

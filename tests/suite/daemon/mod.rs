@@ -549,7 +549,8 @@ async fn a_channel_state_written_by_another_in_the_middle_of_a_pull_loses_nothin
         assert!(world.has(&format!("bluefin.shop.{id}")).await, "{id}");
     }
     let asked: Vec<_> = shop.state().asked.iter().map(|page| page.clone().unwrap_or_default()).collect();
-    assert_eq!(asked, ["", "2", "2", "4"], "the page of the lost race is asked for again");
+    // The second page was being read ahead while the first one lost the race.
+    assert_eq!(asked, ["", "", "2", "4"], "the page of the lost race is asked for again");
     let state = world.store.channel("bluefin", "shop").await.unwrap().unwrap();
     assert!(state.swept_at.is_some(), "what the other one wrote stays");
     assert!(state.cursor.is_some_and(|cursor| cursor >= start()));
