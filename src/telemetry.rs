@@ -97,6 +97,7 @@ pub fn log_event(record: &Record, event: &Event) {
 pub fn sentence(event: &str) -> &'static str {
     match event {
         "order.imported" => "an order was imported",
+        "order.set_aside_dropped" => "a person dropped what was set aside",
         "order.excluded" => "an order is older than the cut-over: it is never routed",
         "order.routed" => "an order was released to the supplier",
         "order.held" => "an order is held",
