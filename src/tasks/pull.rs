@@ -12,6 +12,9 @@ use crate::{ledger::PageOutcome, store::StoreError};
 const MAX_PAGES: usize = 20_000;
 /// A channel's clock may be ahead of ours by so much; the cursor's overlap is as long.
 const MOST_AHEAD: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
+/// A quiet channel's cursor is stored when it has moved by more than this: until then memory knows better, and after a
+/// crash so much more is read again, which changes nothing.
+const QUIET: chrono::TimeDelta = chrono::TimeDelta::hours(1);
 /// How often one page is asked for again because somebody else wrote the channel's state.
 const RACES: usize = 5;
 
@@ -197,7 +200,7 @@ async fn absorb(
     let ahead = shared.ledger.clock().now() + MOST_AHEAD;
     let reached = connection.ledge.cursor().max(covers.map(|covers| covers.min(ahead)));
     let moved = match (state.cursor, reached) {
-        (Some(stored), Some(reached)) => reached - stored > connection.overlap / 2,
+        (Some(stored), Some(reached)) => reached - stored > QUIET,
         (stored, reached) => stored != reached,
     };
     let now = shared.ledger.clock().now();
