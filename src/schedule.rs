@@ -1,4 +1,4 @@
-//! Cron as the configuration writes it: when a stream is next due, and where its channels spread.
+//! Cron as the configuration writes it: when a stream is next due.
 //!
 //! Six fields, seconds first, read in the supplier's time zone. Where clocks change: a schedule with `*` or a step
 //! in its hours (or below) follows real time through the change; one at fixed hours fires once, at the first of a
@@ -12,11 +12,8 @@ use croner::{
     JobType,
     parser::{CronParser, Seconds, Year},
 };
-use sdk::{Timestamp, clock::stable_hash};
+use sdk::Timestamp;
 use serde::{Serialize, Serializer};
-
-/// The most that a channel's slot moves away from its schedule.
-pub const LONGEST_SPREAD: Duration = Duration::from_secs(600);
 
 /// How many firings the estimate of a period looks at.
 const SAMPLE: usize = 16;
@@ -102,13 +99,6 @@ impl Cron {
     /// The shortest time between two firings, of those looked at.
     pub fn period(&self) -> Duration {
         self.0.period
-    }
-
-    /// How long after its schedule the stream of `id` starts: always the same for one id, so that thousands of
-    /// channels on one schedule do not start at once. Below the period, and at most [`LONGEST_SPREAD`].
-    pub fn spread(&self, id: &str) -> Duration {
-        let window = self.period().min(LONGEST_SPREAD).as_millis() as u64;
-        Duration::from_millis(stable_hash(id).checked_rem(window).unwrap_or(0))
     }
 
     /// The text, with single blanks: what the scheduler is given.
@@ -232,17 +222,6 @@ mod tests {
         assert_eq!(secs("0 */5 * * * *"), 300);
         assert_eq!(secs("0 0 3,4 * * *"), 3600);
         assert_eq!(secs("0 30 3 * * *"), 86_400);
-    }
-
-    #[test]
-    fn the_spread_is_stable_and_bounded() {
-        let cron = Cron::parse("0 30 3 * * *").unwrap();
-        assert_eq!(cron.spread("bluefin/shop"), Cron::parse("0 30 3 * * *").unwrap().spread("bluefin/shop"));
-        let spreads: Vec<_> = (0..500).map(|n| cron.spread(&format!("m{n}/shop"))).collect();
-        assert!(spreads.iter().all(|spread| *spread < LONGEST_SPREAD));
-        assert!(spreads.iter().any(|spread| *spread > LONGEST_SPREAD / 2));
-        let often = Cron::parse("* * * * * *").unwrap();
-        assert!((0..500).all(|n| often.spread(&format!("m{n}")) < Duration::from_secs(1)));
     }
 
     #[test]

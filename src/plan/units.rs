@@ -42,6 +42,14 @@ fn serves(own: &SupplierLine, id: &RemoteId, part: &Part) -> bool {
     own.channel_line.as_ref() == Some(id) && own.sku == part.sku
 }
 
+/// Where a line counts units that left so.
+fn counter(own: &mut SupplierLine, gone: Gone) -> &mut u32 {
+    match gone {
+        Gone::Cancelled => &mut own.cancelled,
+        Gone::Elsewhere => &mut own.elsewhere,
+    }
+}
+
 fn untouched(own: &SupplierLine) -> u32 {
     own.routed.saturating_sub(own.gone())
 }
@@ -190,10 +198,7 @@ pub fn take(record: &mut Record, line: usize, units: u32, scope: Scope, gone: Go
         for own in orders.flat_map(|order| order.lines.iter_mut().rev()).filter(|own| serves(own, &id, &part))
         {
             let amount = untouched(own).min(left);
-            match gone {
-                Gone::Cancelled => own.cancelled += amount,
-                Gone::Elsewhere => own.elsewhere += amount,
-            }
+            *counter(own, gone) += amount;
             left -= amount;
         }
         debug_assert_eq!(left, 0, "more was taken than is available");
@@ -226,10 +231,7 @@ pub fn give_back(record: &mut Record, line: usize, units: u32, gone: Gone) {
         let orders = record.orders.iter_mut().filter(|order| order.acked_at.is_none());
         for own in orders.flat_map(|order| order.lines.iter_mut()).filter(|own| serves(own, &id, part)) {
             let amount = count(own).min(left);
-            match gone {
-                Gone::Cancelled => own.cancelled -= amount,
-                Gone::Elsewhere => own.elsewhere -= amount,
-            }
+            *counter(own, gone) -= amount;
             left -= amount;
         }
     }
@@ -249,7 +251,7 @@ fn leave_for_new_work(record: &mut Record, line: usize, units: u32, gone: Gone) 
             .filter(|order| order.acked_at.is_some())
             .flat_map(|order| order.lines.iter_mut().rev().filter(|own| serves(own, &id, &part)))
         {
-            let count = if gone == Gone::Cancelled { &mut own.cancelled } else { &mut own.elsewhere };
+            let count = counter(own, gone);
             let amount = (*count).min(left);
             *count -= amount;
             own.routed = own.routed.saturating_sub(amount);
