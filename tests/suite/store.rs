@@ -74,6 +74,8 @@ fn record(merchant: &str, channel: &str, remote: &str) -> Record {
             }],
             lines: Vec::new(),
             fulfillments: Vec::new(),
+            groups: Vec::new(),
+            cancellation_requests: Vec::new(),
             email: None,
             customer_note: None,
             bill_to: None,
@@ -123,6 +125,7 @@ fn active(merchant: &str, channel: &str, remote: &str, lines: u32, wake: Option<
             kind: sdk::LineKind::Goods,
             quantity: 2,
             fulfillable: 2,
+            refunded: 0,
             delivery: String::new(),
             unit_cost: None,
         });

@@ -24,6 +24,7 @@ pub struct Folder;
 const CAPABILITIES: Capabilities = Capabilities {
     sees_cancellations: false,
     sees_partial_cancellations: false,
+    answers_cancellations: false,
     sees_holds: false,
     sees_edits: false,
     order_by_id: false,

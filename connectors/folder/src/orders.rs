@@ -262,6 +262,8 @@ impl Head {
             lines: lines.collect(),
             deliveries,
             fulfillments: Vec::new(),
+            groups: Vec::new(),
+            cancellation_requests: Vec::new(),
             email: self.get("email").map(str::to_owned),
             customer_note: self.get("customer_note").map(str::to_owned),
             bill_to: self.address("bill"),
@@ -289,6 +291,7 @@ fn line(cells: &Cells<'_>, ordinal: usize) -> Result<(Line, Option<String>), Str
         kind,
         quantity,
         fulfillable: quantity,
+        refunded: 0,
         delivery: String::new(),
         unit_cost: unit_cost(cells.text("unit_cost")?, cells.text("currency")?)?,
     };

@@ -9,6 +9,8 @@ pub struct Capabilities {
     pub sees_cancellations: bool,
     /// Cancelled units of a line are told, the order going on.
     pub sees_partial_cancellations: bool,
+    /// The channel has cancellation requests of its own, which can be accepted and rejected there.
+    pub answers_cancellations: bool,
     /// Holds (fraud, payment, merchant's own) are told.
     pub sees_holds: bool,
     /// Changed lines and addresses are told. Where false, a later version of an order that says otherwise

@@ -124,6 +124,13 @@ pub trait Channel: Send + Sync {
         Err(Error::unsupported("void_fulfillment"))
     }
 
+    /// Accepts or rejects a cancellation request of the channel's own. Safe to repeat: what stands answered so
+    /// already is done. `Rejected` where the request is gone or was answered otherwise.
+    async fn answer_cancellation(&self, answer: &CancellationAnswer) -> Result<()> {
+        let _ = answer;
+        Err(Error::unsupported("answer_cancellation"))
+    }
+
     /// Shows a split on the channel itself, where that is possible and asked for.
     async fn mirror_split(&self, split: &SplitMirror) -> Result<()> {
         let _ = split;
@@ -241,4 +248,19 @@ pub struct SplitMirror {
     pub order: RemoteId,
     /// What went to the new order, in the channel's units.
     pub lines: Vec<LineQuantity>,
+}
+
+/// The supplier's answer to a [`crate::CancellationRequest`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CancellationAnswer {
+    /// The write's key.
+    pub key: String,
+    /// The channel's order.
+    pub order: RemoteId,
+    /// The request.
+    pub request: RemoteId,
+    /// Accepted: none of its units will be shipped. Otherwise rejected.
+    pub accept: bool,
+    /// Why, for the merchant.
+    pub message: Option<String>,
 }

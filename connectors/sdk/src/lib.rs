@@ -39,7 +39,7 @@ pub mod throttle;
 pub use async_trait::async_trait;
 pub use capabilities::Capabilities;
 pub use channel::{
-    Channel, CheckReport, Configured, Connector, Context, FulfillmentRequest, OrderPage, PullRequest, Pulled,
+    CancellationAnswer, Channel, CheckReport, Configured, Connector, Context, FulfillmentRequest, OrderPage, PullRequest, Pulled,
     Pushed, SplitMirror, Tokens, TrackingUpdate, Unreadable,
 };
 pub use client::{Client, Effect, Http, Priority, TransportError};

@@ -82,6 +82,13 @@ pub struct Order {
     /// The fulfillments that the channel has, whoever made them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fulfillments: Vec<RemoteFulfillment>,
+    /// The channel's own grouping of what is open (Shopify: open fulfillment orders). Empty where it has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
+    /// Cancellations that the channel asks for in a way of its own and waits to have answered. The units are still
+    /// in `fulfillable`; who reads the order takes them off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cancellation_requests: Vec<CancellationRequest>,
     /// The customer's e-mail. Kept only where the merchant passes it on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
@@ -231,6 +238,10 @@ pub struct Line {
     /// The units that can still be fulfilled there, now or after a hold. (What is neither fulfillable nor
     /// fulfilled is no longer wanted.)
     pub fulfillable: u32,
+    /// Units that the channel shows as refunded, where it tells that apart from an edit. For the words of a
+    /// timeline alone: what is still wanted is in `fulfillable`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refunded: u32,
     /// The [`Delivery::key`] that it goes with.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub delivery: String,
@@ -277,6 +288,30 @@ pub struct LineQuantity {
     pub line: RemoteId,
     /// Units.
     pub quantity: u32,
+}
+
+/// What the channel means to go together: its own split of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// The channel's id of it.
+    pub id: RemoteId,
+    /// Units that are open in it.
+    pub lines: Vec<LineQuantity>,
+}
+
+/// A cancellation that the channel asks for and waits to have accepted or rejected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancellationRequest {
+    /// What [`crate::Channel::answer_cancellation`] names. A later request never has the id of an answered one.
+    pub id: RemoteId,
+    /// The units that it would cancel.
+    pub lines: Vec<LineQuantity>,
+    /// The merchant's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// When it was asked, by the channel's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// A fulfillment as the channel shows it.

@@ -24,6 +24,7 @@ pub use wire::documents;
 pub const CAPABILITIES: Capabilities = Capabilities {
     sees_cancellations: true,
     sees_partial_cancellations: true,
+    answers_cancellations: false,
     sees_holds: true,
     sees_edits: true,
     order_by_id: true,

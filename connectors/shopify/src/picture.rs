@@ -36,6 +36,7 @@ pub(crate) fn order(wire: &wire::Order<'_>) -> Result<Order, String> {
             // A return lowers the current quantity of what was shipped: that is no smaller order.
             quantity: current.max(wanted),
             fulfillable: units.fulfillable,
+            refunded: 0,
             delivery: key.to_owned(),
             unit_cost: None,
         });
@@ -64,6 +65,8 @@ pub(crate) fn order(wire: &wire::Order<'_>) -> Result<Order, String> {
         deliveries,
         lines,
         fulfillments: wire.fulfillments.iter().map(fulfillment).collect::<Result<_, _>>()?,
+        groups: Vec::new(),
+        cancellation_requests: Vec::new(),
         email: filled(wire.email.as_ref()),
         customer_note: filled(wire.note.as_ref()),
         bill_to: wire.billing_address.as_ref().map(address),

@@ -102,6 +102,7 @@ impl Shop {
             kind: LineKind::Goods,
             quantity: 2,
             fulfillable: 2,
+            refunded: 0,
             delivery: String::new(),
             unit_cost: None,
         };
@@ -130,6 +131,8 @@ impl Shop {
             }],
             lines: vec![line],
             fulfillments: Vec::new(),
+            groups: Vec::new(),
+            cancellation_requests: Vec::new(),
             email: None,
             customer_note: None,
             bill_to: None,
@@ -142,6 +145,7 @@ impl Shop {
 pub(super) const CAPABILITIES: Capabilities = Capabilities {
     sees_cancellations: true,
     sees_partial_cancellations: true,
+    answers_cancellations: false,
     sees_holds: true,
     sees_edits: true,
     order_by_id: true,

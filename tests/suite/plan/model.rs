@@ -24,6 +24,7 @@ pub(crate) fn at(secs: i64) -> Timestamp {
 pub(crate) const CAN_ALL: Capabilities = Capabilities {
     sees_cancellations: true,
     sees_partial_cancellations: true,
+    answers_cancellations: false,
     sees_holds: true,
     sees_edits: true,
     order_by_id: true,
@@ -106,6 +107,8 @@ impl Remote {
                 })
                 .collect(),
             fulfillments: Vec::new(),
+            groups: Vec::new(),
+            cancellation_requests: Vec::new(),
             payment: Payment::Paid,
             holds: Vec::new(),
             city: "Duluth".to_owned(),
@@ -169,11 +172,14 @@ impl Remote {
                     kind: LineKind::Goods,
                     quantity: line.wanted.max(self.fulfilled(&line.id)),
                     fulfillable: self.fulfillable(line),
+                    refunded: 0,
                     delivery: String::new(),
                     unit_cost: None,
                 })
                 .collect(),
             fulfillments: self.fulfillments.clone(),
+            groups: Vec::new(),
+            cancellation_requests: Vec::new(),
             email: None,
             customer_note: None,
             bill_to: None,
