@@ -80,7 +80,7 @@ pub async fn ack(
     guards: Guards,
     Body(Nothing {}): Body<Nothing>,
 ) -> Result<Response, Problem> {
-    ask(state, id, guards, Command::Ack).await
+    ask(state, id, guards, Command::Ack { force: false }).await
 }
 
 /// `POST …/ship`. An empty body never ships a whole order.

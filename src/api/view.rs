@@ -1,10 +1,9 @@
 //! From a record to the documents that show it. Pure.
 
-use sdk::Timestamp;
-
 use super::document::{self, Push};
 use crate::{
     outbox::{Write, WriteState},
+    plan::units,
     record::{NotOurs, Owner, Record, Rule, Shipment, SupplierOrder},
 };
 
@@ -92,21 +91,13 @@ fn supplier_line(record: &Record, line: &crate::record::SupplierLine) -> documen
 
 /// The units of an order that the channel no longer wants, as far as this order can answer for them.
 pub fn cancel_request(record: &Record, order: &SupplierOrder) -> Option<document::CancelRequest> {
-    let lines: Vec<_> = order
-        .lines
-        .iter()
-        .filter_map(|line| {
-            let account = record.line(line.channel_line.as_ref()?)?;
-            let quantity = account.cancel_requested.saturating_mul(line.per_unit).min(line.open());
-            (quantity > 0).then(|| document::LineUnits { id: line.label(), quantity })
-        })
-        .collect();
-    (!lines.is_empty()).then(|| document::CancelRequest { at: requested_at(record), lines })
-}
-
-fn requested_at(record: &Record) -> Timestamp {
-    let events = || record.timeline.iter().rev().filter(|event| event.event == "cancel.requested");
-    events().next().map(|event| event.at).or(record.seen.updated_at).unwrap_or(record.imported_at)
+    let asked = units::requested(record);
+    let of_line = |line: &crate::record::SupplierLine| {
+        Some(document::LineUnits { id: line.label(), quantity: *asked.get(&line.id)? })
+    };
+    let lines: Vec<_> = order.lines.iter().filter_map(of_line).collect();
+    let at = record.cancel_requested_at?;
+    (!lines.is_empty()).then_some(document::CancelRequest { at, lines })
 }
 
 fn shipment(record: &Record, shipment: &Shipment) -> document::Shipment {

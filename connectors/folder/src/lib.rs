@@ -32,6 +32,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     tracking_updates: true,
     // A row `action=void` is written, but whether someone acts on it is not known: a person is told.
     voids: false,
+    void_notices: true,
     split_mirror: false,
     stock_writes: false,
     compare_and_set_stock: false,

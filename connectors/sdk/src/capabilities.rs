@@ -24,6 +24,8 @@ pub struct Capabilities {
     pub tracking_updates: bool,
     /// A made fulfillment can be taken back.
     pub voids: bool,
+    /// Where a fulfillment cannot be taken back: a notice can be left there, for a person to do it.
+    pub void_notices: bool,
     /// A split can be shown on the channel itself.
     pub split_mirror: bool,
     /// Stock can be written.

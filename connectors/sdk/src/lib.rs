@@ -39,8 +39,8 @@ pub mod throttle;
 pub use async_trait::async_trait;
 pub use capabilities::Capabilities;
 pub use channel::{
-    CancellationAnswer, Channel, CheckReport, Configured, Connector, Context, FulfillmentRequest, OrderPage, PullRequest, Pulled,
-    Pushed, SplitMirror, Tokens, TrackingUpdate, Unreadable,
+    CancellationAnswer, Channel, CheckReport, Configured, Connector, Context, FulfillmentRequest, OrderPage,
+    PullRequest, Pulled, Pushed, SplitMirror, Tokens, TrackingUpdate, Unreadable,
 };
 pub use client::{Client, Effect, Http, Priority, TransportError};
 pub use clock::{Clock, Rng};

@@ -31,6 +31,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     partial_fulfillments: true,
     tracking_updates: true,
     voids: true,
+    void_notices: false,
     split_mirror: false,
     stock_writes: false,
     compare_and_set_stock: false,

@@ -152,6 +152,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     partial_fulfillments: true,
     tracking_updates: true,
     voids: true,
+    void_notices: false,
     split_mirror: false,
     stock_writes: false,
     compare_and_set_stock: false,
