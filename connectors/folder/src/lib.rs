@@ -35,6 +35,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     void_notices: true,
     split_mirror: false,
     stock_writes: false,
+    stock_batch: 0,
     compare_and_set_stock: false,
     // A write is one file under its key, the same at every attempt: safe to repeat.
     finds_fulfillments: false,

@@ -34,6 +34,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     void_notices: false,
     split_mirror: false,
     stock_writes: false,
+    stock_batch: 0,
     compare_and_set_stock: false,
     finds_fulfillments: true,
     test_orders: true,

@@ -35,6 +35,7 @@ pub(crate) const CAN_ALL: Capabilities = Capabilities {
     void_notices: false,
     split_mirror: true,
     stock_writes: false,
+    stock_batch: 0,
     compare_and_set_stock: false,
     finds_fulfillments: true,
     test_orders: true,
