@@ -7,6 +7,7 @@
 mod changes;
 mod dropship;
 mod environment;
+mod inventory;
 mod merchant;
 mod problems;
 mod supplier;
@@ -166,6 +167,7 @@ impl Config {
             read_back: self.delivery.read_back,
             retry_cap: self.delivery.retry_cap,
             warehouses: self.supplier.warehouses.clone(),
+            stock: merchant.inventory.clone(),
         }
     }
 

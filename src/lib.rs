@@ -27,7 +27,8 @@
 //!
 //! **The core** decides *what*, and is pure: no I/O, no clock, no chance, no async. [`record`] is one channel order's
 //! whole record: what the channel shows, the merchant account, the supplier orders made of it, their parcels, and the
-//! writes still owed ([`outbox`]). [`policy`] is what a merchant's file says about its orders. [`plan`] changes a
+//! writes still owed ([`outbox`]). [`stock`] is what is kept of figures, catalogues and writes of stock. [`policy`] is what
+//! a merchant's file says about its orders and its stock. [`plan`] changes a
 //! record by four inputs (what the channel shows, a command, a write's result, time passing) and after each brings it
 //! to rest. Quantities are conserved: [`record::Record::check`] says how.
 //!
@@ -58,6 +59,7 @@ pub mod record;
 pub mod registry;
 pub mod schedule;
 pub mod scheduler;
+pub mod stock;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;

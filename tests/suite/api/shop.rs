@@ -16,7 +16,7 @@ use portald::{
     control::Request as Control,
     ledger::Ledger,
     plan::routing::Catalogue,
-    policy::{Fields, Policies, Policy},
+    policy::{Fields, Policies, Policy, StockRules},
     record::Part,
     store::{Aside, Changes, ChannelState, Store, memory::MemoryStore},
 };
@@ -193,6 +193,7 @@ fn policy() -> Policy {
         read_back: Duration::from_secs(60),
         retry_cap: Duration::from_secs(3600),
         warehouses: vec!["main".to_owned()],
+        stock: StockRules::default(),
     }
 }
 

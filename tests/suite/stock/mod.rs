@@ -1,0 +1,5 @@
+//! Stock: the core over random catalogues, levels and orders, and the shipped tasks over a model of a channel.
+#![allow(clippy::unwrap_used, reason = "a test's own steps must go well")]
+
+mod cases;
+mod core;
