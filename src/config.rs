@@ -180,7 +180,7 @@ impl Config {
                 ((merchant.id.clone(), channel.id.clone()), Arc::new(policy))
             })
             .collect();
-        Policies { zone: self.supplier.timezone, channels }
+        Policies { zone: self.supplier.timezone, warehouses: self.supplier.warehouses.clone(), channels }
     }
 }
 

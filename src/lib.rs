@@ -35,7 +35,8 @@
 //! **The store** keeps it. [`store`] has questions and one write: a commit that is atomic, durable, and goes through
 //! only where every version is still the one that was read. Two stores stand behind it: sled, which ships, and one in
 //! memory. [`ledger`] is the one path from the layers above to a changed record: read, decide, commit, tell (the log,
-//! the agenda). [`agenda`] knows which records want attention and when; it is derived from the records at the start.
+//! the agenda). [`agenda`] knows which records want attention and when; it is derived from the records at the start, and
+//! so are the units that open orders hold. Those, the supplier's figures and imports are the [`stockroom`]'s.
 //!
 //! The connectors are crates of their own under `connectors/`. They depend on `sdk`, the contract, and not on this
 //! crate.
@@ -60,6 +61,7 @@ pub mod registry;
 pub mod schedule;
 pub mod scheduler;
 pub mod stock;
+pub mod stockroom;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;

@@ -136,13 +136,15 @@ impl Policy {
 pub struct Policies {
     /// The supplier's time zone.
     pub zone: chrono_tz::Tz,
+    /// The supplier's warehouses, in the order in which stock is committed.
+    pub warehouses: Vec<String>,
     /// By (merchant, channel).
     pub channels: std::collections::BTreeMap<(String, String), std::sync::Arc<Policy>>,
 }
 
 impl Default for Policies {
     fn default() -> Self {
-        Self { zone: chrono_tz::Tz::UTC, channels: std::collections::BTreeMap::new() }
+        Self { zone: chrono_tz::Tz::UTC, warehouses: Vec::new(), channels: std::collections::BTreeMap::new() }
     }
 }
 

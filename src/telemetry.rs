@@ -135,6 +135,7 @@ pub fn sentence(event: &str) -> &'static str {
         "outbox.parked" => "a write to a channel was refused and waits for a person",
         "outbox.nothing_to_do" => "nothing is left of a write to a channel",
         "outbox.retried" => "a person asked for a write to be sent now",
+        "stock.negative" => "a parcel took more of a SKU than was on hand",
         "outbox.dropped" => "a person gave up a write to a channel",
         _ => "something happened to an order",
     }

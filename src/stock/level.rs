@@ -85,6 +85,8 @@ impl Cause {
 /// A movement that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moved {
+    /// Its number among the figure's movements, from 1.
+    pub n: u64,
     /// When.
     pub at: Timestamp,
     /// What was asked for.
@@ -121,6 +123,7 @@ impl Level {
             moves,
         };
         let entry = news.then(|| Moved {
+            n: moves,
             at: movement.at,
             change: movement.change,
             on_hand,

@@ -73,7 +73,11 @@ impl Shop {
         let store = Arc::new(MemoryStore::new());
         let ledger = Arc::new(Ledger::new(store.clone(), Arc::new(Fixed)));
         let channels = BTreeMap::from([(("m".to_owned(), "shop".to_owned()), Arc::new(policy()))]);
-        ledger.set_policies(Policies { zone: chrono_tz::Tz::America__Chicago, channels });
+        ledger.set_policies(Policies {
+            zone: chrono_tz::Tz::America__Chicago,
+            channels,
+            ..Policies::default()
+        });
         let board = Arc::new(Board::default());
         let (control, mut requests) = tokio::sync::mpsc::channel(4);
         let heard = Arc::new(Mutex::new(Vec::new()));

@@ -3,5 +3,5 @@
 mod cases;
 mod histories;
 mod ledger;
-mod model;
+pub(crate) mod model;
 mod rare;

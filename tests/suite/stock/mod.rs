@@ -3,3 +3,6 @@
 
 mod cases;
 mod core;
+mod figures;
+mod imports;
+mod keep;
