@@ -164,8 +164,10 @@ impl Ledger {
             if let Some(state) = &state {
                 changes.channels.push((merchant.to_owned(), channel.to_owned(), state.clone()));
             }
+            let sold = self.sold(&policy, &decided.changes);
             match self.commit(decided.changes, changes).await {
                 Ok(()) => {
+                    self.stockroom.note_sold(merchant, channel, sold);
                     outcome.imported += outcome_now.imported;
                     outcome.changed += outcome_now.changed;
                     outcome.unchanged += outcome_now.unchanged;
@@ -209,6 +211,15 @@ impl Ledger {
             }
         }
         Err(StoreError::Failed(format!("{merchant}.{channel}: a page met others' writes {MOST_TRIES} times")))
+    }
+
+    /// The SKUs of orders that changed: their channel's own figures moved with them.
+    fn sold(&self, policy: &Policy, changes: &[Change]) -> BTreeSet<String> {
+        if !policy.stock.sync {
+            return BTreeSet::new();
+        }
+        let lines = changes.iter().flat_map(|change| &change.record.seen.lines);
+        lines.filter_map(|line| line.sku.clone()).collect()
     }
 
     /// What a page's orders do to their records.

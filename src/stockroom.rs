@@ -12,7 +12,7 @@ pub mod intake;
 pub mod rows;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -33,6 +33,8 @@ const PAGE: usize = 500;
 const LEVELS: usize = 2000;
 /// How old the list of our SKUs may be when products are looked at.
 const LIKENESS_FRESH: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
+/// A channel with more SKUs sold between two pushes is read by what it says is stale.
+const MOST_SOLD: usize = 10_000;
 /// How often a write of a channel's state that lost its race is tried again.
 const RACES: usize = 8;
 
@@ -47,6 +49,8 @@ pub struct Stockroom {
     ours: Mutex<Option<(Timestamp, Arc<Likeness>)>>,
     wanted: Mutex<BTreeSet<String>>,
     woken: Notify,
+    /// (merchant, channel) → the merchant's SKUs in orders that came in since its stock was last pushed.
+    sold: Mutex<BTreeMap<(String, String), BTreeSet<String>>>,
 }
 
 impl Stockroom {
@@ -62,6 +66,7 @@ impl Stockroom {
             ours: Mutex::default(),
             wanted: Mutex::default(),
             woken: Notify::new(),
+            sold: Mutex::default(),
         }
     }
 
@@ -180,6 +185,22 @@ impl Stockroom {
             }
         }
         Err(StoreError::Conflict(format!("the stock of {merchant}.{channel}")))
+    }
+
+    /// Takes note of what was ordered on a channel: the channel has taken it from its own figures already. In memory
+    /// alone: where it is forgotten, the channel says that a figure is stale.
+    pub fn note_sold(&self, merchant: &str, channel: &str, skus: impl IntoIterator<Item = String>) {
+        let mut sold = lock(&self.sold);
+        let sold = sold.entry((merchant.to_owned(), channel.to_owned())).or_default();
+        sold.extend(skus);
+        if sold.len() > MOST_SOLD {
+            sold.clear();
+        }
+    }
+
+    /// What was ordered on a channel since the last call.
+    pub fn take_sold(&self, merchant: &str, channel: &str) -> BTreeSet<String> {
+        lock(&self.sold).remove(&(merchant.to_owned(), channel.to_owned())).unwrap_or_default()
     }
 
     /// Asks for this merchant's stock to be pushed as soon as may be.

@@ -92,6 +92,17 @@ pub struct Channel {
     pub place: Place,
 }
 
+impl Channel {
+    /// Why stock cannot be written to it, if so.
+    pub fn stock_gap(&self) -> Option<String> {
+        let can = self.connector.capabilities();
+        if !can.stock_writes || can.stock_batch == 0 {
+            return Some(format!("the connector `{}` cannot write stock", self.connector.name()));
+        }
+        self.configured.stock_gap()
+    }
+}
+
 impl fmt::Debug for Channel {
     // Not the connector's settings: they hold secrets, and only their author knows where.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -29,6 +29,9 @@ pub struct Shown {
     /// What it last acknowledged, or showed when it was read. `None`: not known, to be read first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub figure: Option<i64>,
+    /// It was read, and the channel has no figure of it: it is written without a comparison.
+    #[serde(default, skip_serializing_if = "skip_false")]
+    pub blank: bool,
     /// When that was.
     pub at: Timestamp,
     /// Whether a write of ours was ever acknowledged.
@@ -80,6 +83,7 @@ impl Shown {
             schema: super::SCHEMA,
             item,
             figure: None,
+            blank: false,
             at,
             written: false,
             refused: None,

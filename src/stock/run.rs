@@ -80,8 +80,10 @@ pub struct StockState {
 pub struct InFlight {
     /// The run.
     pub run: u32,
-    /// The part of its ledger with the batch.
+    /// The first part of its ledger with the batch.
     pub part: u32,
+    /// How many parts hold it.
+    pub parts: u32,
     /// When it left.
     pub since: Timestamp,
 }

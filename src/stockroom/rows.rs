@@ -25,30 +25,15 @@ pub struct Unreadable {
     pub why: String,
 }
 
-/// The reader.
+/// The reader: a row is a line. A quote that is not closed on its line would swallow those after it, and is refused.
+#[derive(Default)]
 pub struct Rows {
+    /// Chosen by the first line that is not blank.
     reader: Option<Reader>,
-    /// What came before the header's end is known: its delimiter is chosen by it.
-    head: Vec<u8>,
-    cells: Vec<u8>,
-    ends: Vec<usize>,
-    written: usize,
-    ended: usize,
-    line: u64,
-}
-
-impl Default for Rows {
-    fn default() -> Self {
-        Self {
-            reader: None,
-            head: Vec::new(),
-            cells: vec![0; LONGEST],
-            ends: vec![0; CELLS],
-            written: 0,
-            ended: 0,
-            line: 1,
-        }
-    }
+    /// The line that has not ended yet.
+    pending: Vec<u8>,
+    /// Lines that have.
+    lines: u64,
 }
 
 impl Rows {
@@ -57,14 +42,16 @@ impl Rows {
     /// # Errors
     /// Where a row cannot be read: nothing after it can be trusted.
     pub fn push(&mut self, bytes: &[u8], found: &mut Vec<Row>) -> Result<(), Unreadable> {
-        if self.reader.is_some() {
-            return self.read(bytes, found);
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.pending.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                let line = std::mem::take(&mut self.pending);
+                self.line(&line, found)?;
+            } else if self.pending.len() > LONGEST {
+                return Err(self.fails(format!("it is longer than {LONGEST} bytes")));
+            }
         }
-        self.head.extend_from_slice(bytes);
-        if !self.head.contains(&b'\n') && self.head.len() < LONGEST {
-            return Ok(());
-        }
-        self.begin(found)
+        Ok(())
     }
 
     /// The end of the bytes: the last row, where no line end follows it.
@@ -72,82 +59,75 @@ impl Rows {
     /// # Errors
     /// As for [`Rows::push`].
     pub fn finish(&mut self, found: &mut Vec<Row>) -> Result<(), Unreadable> {
-        if self.reader.is_none() {
-            self.begin(found)?;
-        }
-        self.read(&[], found)
+        let line = std::mem::take(&mut self.pending);
+        if line.is_empty() { Ok(()) } else { self.line(&line, found) }
     }
 
-    fn begin(&mut self, found: &mut Vec<Row>) -> Result<(), Unreadable> {
-        let head = std::mem::take(&mut self.head);
-        if head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF") {
-            return Err(self.fails("this is UTF-16: save the file as UTF-8"));
+    fn line(&mut self, line: &[u8], found: &mut Vec<Row>) -> Result<(), Unreadable> {
+        let mut line = line;
+        if self.lines == 0 {
+            if line.starts_with(b"\xFF\xFE") || line.starts_with(b"\xFE\xFF") {
+                return Err(self.fails("this is UTF-16: save the file as UTF-8"));
+            }
+            line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
         }
-        let body = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&head);
-        let first = body.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let count = |wanted: u8| first.iter().filter(|byte| **byte == wanted).count();
-        let delimiter = [b';', b'\t']
-            .into_iter()
-            .fold(b',', |best, other| if count(other) > count(best) { other } else { best });
-        self.reader = Some(ReaderBuilder::new().delimiter(delimiter).build());
-        let body = body.to_vec();
-        self.read(&body, found)
-    }
-
-    fn read(&mut self, bytes: &[u8], found: &mut Vec<Row>) -> Result<(), Unreadable> {
-        let mut rest = bytes;
-        loop {
-            let Some(reader) = &mut self.reader else { return Ok(()) };
-            let (result, read, written, ended) =
-                reader.read_record(rest, &mut self.cells[self.written..], &mut self.ends[self.ended..]);
-            rest = &rest[read..];
-            // The reader counts lines as it eats them, of a row's own line end too.
-            let reached = reader.line();
-            self.written += written;
-            self.ended += ended;
-            match result {
-                ReadRecordResult::InputEmpty => return Ok(()),
-                ReadRecordResult::OutputFull => {
-                    return Err(self.fails(format!("it is longer than {LONGEST} bytes")));
-                }
-                ReadRecordResult::OutputEndsFull => {
-                    return Err(self.fails(format!("it has more than {CELLS} cells")));
-                }
-                ReadRecordResult::End => return Ok(()),
-                ReadRecordResult::Record => {
-                    let row = self.row(reached)?;
-                    (self.written, self.ended) = (0, 0);
-                    self.line = reached;
-                    if row.cells.iter().any(|cell| !cell.is_empty()) {
-                        found.push(row);
-                    }
-                }
+        if !line.trim_ascii().is_empty() {
+            let row = self.row(line)?;
+            if row.cells.iter().any(|cell| !cell.is_empty()) {
+                found.push(row);
             }
         }
+        self.lines += 1;
+        Ok(())
     }
 
-    fn row(&self, reached: u64) -> Result<Row, Unreadable> {
-        let mut cells = Vec::with_capacity(self.ended);
+    fn row(&mut self, line: &[u8]) -> Result<Row, Unreadable> {
+        let body = line.trim_ascii_end();
+        if body.len() > LONGEST {
+            return Err(self.fails(format!("it is longer than {LONGEST} bytes")));
+        }
+        let number = self.lines + 1;
+        let reader = self.reader.get_or_insert_with(|| {
+            let count = |wanted: u8| body.iter().filter(|byte| **byte == wanted).count();
+            let delimiter = [b';', b'\t']
+                .into_iter()
+                .fold(b',', |best, other| if count(other) > count(best) { other } else { best });
+            ReaderBuilder::new().delimiter(delimiter).build()
+        });
+        reader.reset();
+        // A tab at the end parts a last, empty cell: the line goes to the reader as it is.
+        let whole = [without_end(line), b"\n"].concat();
+        let mut cells = vec![0; whole.len() + 1];
+        let mut ends = [0; CELLS];
+        let (result, _, _, count) = reader.read_record(&whole, &mut cells, &mut ends);
+        match result {
+            ReadRecordResult::Record => {}
+            ReadRecordResult::OutputEndsFull => {
+                return Err(self.fails(format!("it has more than {CELLS} cells")));
+            }
+            _ => return Err(self.fails("a quote is opened there and not closed on its line")),
+        }
+        let mut row = Row { line: number, cells: Vec::with_capacity(count) };
         let mut start = 0;
-        for end in &self.ends[..self.ended] {
-            let Ok(cell) = std::str::from_utf8(&self.cells[start..*end]) else {
+        for end in &ends[..count] {
+            let Ok(cell) = std::str::from_utf8(&cells[start..*end]) else {
                 return Err(self.fails("it is not UTF-8"));
             };
-            // A quote that is not closed swallows the lines after it.
-            if cell.contains('\n') {
-                return Err(self.fails("a quote is opened there and not closed on its line"));
-            }
-            cells.push(cell.trim().to_owned());
+            row.cells.push(cell.trim().to_owned());
             start = *end;
         }
-        // Blank lines before a row are not its line.
-        let line = if reached > self.line { reached - 1 } else { reached };
-        Ok(Row { line, cells })
+        Ok(row)
     }
 
     fn fails(&self, why: impl Into<String>) -> Unreadable {
-        Unreadable { line: self.line, why: why.into() }
+        Unreadable { line: self.lines + 1, why: why.into() }
     }
+}
+
+/// A line without its end.
+fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
-//! The thin I/O around the core: [`pull`] and [`sweep`] read channels, [`deliver`] is the only writer to them.
+//! The thin I/O around the core: [`pull`], [`sweep`] and [`products`] read channels, [`deliver`] writes orders to them,
+//! [`stock`] what they may show of the supplier's stock.
 //!
 //! A task is one activation: it is started by the daemon's loop, asks, hands what it got to the ledger, and ends
 //! with a [`Verdict`] on when it may run again. Between two steps it looks whether the daemon is draining.
 
 pub mod connection;
 pub mod deliver;
+pub mod products;
 pub mod pull;
+pub mod stock;
 pub mod sweep;
 
 use std::{
@@ -64,6 +67,8 @@ pub struct Verdict {
     pub denied: bool,
     /// The channel asked for this wait.
     pub retry_after: Option<Duration>,
+    /// It is to run again after this, without waiting for its schedule.
+    pub again_after: Option<Duration>,
     /// The store is broken: the process must end.
     pub fatal: Option<StoreError>,
 }

@@ -51,18 +51,19 @@ pub fn diff(
     let mut plan = Plan::default();
     for (item, offer) in wanted {
         let shown = shown.get(item);
-        let Some(figure) = shown.and_then(|shown| shown.figure) else {
-            plan.unknown.push(item.clone());
-            continue;
-        };
-        let planned = shown.filter(|_| shadow).and_then(|shown| shown.planned);
-        if planned.map_or(figure, i64::from) == i64::from(offer.units) {
-            plan.same += 1;
-            continue;
-        }
         let refused = shown.and_then(|shown| shown.refused.as_ref());
         if refused.is_some_and(|refused| refused.to == offer.units && now - refused.at < REFUSED_AGAIN) {
             plan.refused += 1;
+            continue;
+        }
+        let figure = shown.and_then(|shown| shown.figure);
+        if figure.is_none() && !shown.is_some_and(|shown| shown.blank) {
+            plan.unknown.push(item.clone());
+            continue;
+        }
+        let planned = shown.filter(|_| shadow).and_then(|shown| shown.planned);
+        if planned.map(i64::from).or(figure) == Some(i64::from(offer.units)) {
+            plan.same += 1;
             continue;
         }
         plan.writes.push(Planned {
@@ -70,7 +71,7 @@ pub fn diff(
                 item: item.clone(),
                 variant: offer.variant.clone(),
                 sku: Some(offer.sku.clone()),
-                from: Some(figure),
+                from: figure,
                 to: offer.units,
             },
             why: offer.why(rules),

@@ -16,7 +16,7 @@ pub fn answered(
 ) -> (Shown, Answer) {
     let change = &planned.change;
     let mut shown = known.cloned().unwrap_or_else(|| Shown::unknown(change.item.clone(), now));
-    shown.at = now;
+    (shown.at, shown.blank) = (now, false);
     let answer = match outcome {
         StockOutcome::Set => {
             shown.figure = Some(i64::from(change.to));
@@ -64,7 +64,16 @@ pub fn read_back(
 /// What is known of an item after the channel was read.
 pub fn read(known: Option<&Shown>, item: RemoteId, found: Option<i64>, now: Timestamp) -> Shown {
     let mut shown = known.cloned().unwrap_or_else(|| Shown::unknown(item, now));
-    (shown.figure, shown.at) = (found, now);
+    (shown.figure, shown.blank, shown.at) = (found, found.is_none(), now);
+    shown
+}
+
+/// What is known of an item that the channel left out of its answer: it is not written for a while.
+pub fn absent(known: Option<&Shown>, item: RemoteId, units: u32, now: Timestamp) -> Shown {
+    let mut shown = known.cloned().unwrap_or_else(|| Shown::unknown(item, now));
+    (shown.figure, shown.blank, shown.at) = (None, false, now);
+    shown.refused =
+        Some(Refusal { to: units, why: "the channel does not know this item".to_owned(), at: now });
     shown
 }
 
