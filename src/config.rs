@@ -27,6 +27,7 @@ pub use self::{
     changes::{Change, Diff, diff, guard},
     dropship::Dropship,
     environment::Environment,
+    inventory::stock_warnings,
     merchant::{Channel, Merchant, Orders, Place},
     problems::{Located, Problems},
 };
