@@ -288,7 +288,6 @@ pub(super) fn reject(
 }
 
 /// A person cancels units of order `n` that are open (all of them, or the named ones). Answers warnings.
-#[expect(clippy::too_many_arguments, reason = "a command's parts, each of another kind")]
 pub(super) fn cancel(
     record: &mut Record,
     n: u32,

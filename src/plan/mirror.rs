@@ -179,7 +179,7 @@ fn parcel(record: &mut Record, index: usize, policy: &Policy, now: Timestamp) ->
 }
 
 /// The `create` that tells a parcel: the last that was neither replaced nor taken back.
-pub(super) fn live_create<'r>(record: &'r Record, shipment: usize) -> Option<&'r Write> {
+pub(super) fn live_create(record: &Record, shipment: usize) -> Option<&Write> {
     let shipment = record.shipments.get(shipment)?;
     live_create_at(record, shipment.order, shipment.n).map(|at| &record.writes[at])
 }
