@@ -192,6 +192,19 @@ async fn the_models_answers_are_of_the_schema() {
     channel.mirror_split(&split).await.unwrap();
     bench.shop.hold(&held, "Other");
     bench.shop.cancel_order(&held, "CUSTOMER");
+    bench.shop.manage_by_service(77);
+    for accept in [true, false] {
+        let id = bench.shop.place(NewOrder::new(vec![NewLine::new("A", 2).at(77)]));
+        let fo = bench.shop.order(&id).unwrap().fulfillment_orders[0].id;
+        bench.shop.submit_fulfillment_request(fo, None, Some("Gift wrap")).unwrap();
+        bench.shop.accept_fulfillment_request(fo).unwrap();
+        bench.shop.submit_cancellation_request(fo, None).unwrap();
+        bench.shop.set_risk(&id, "INVESTIGATE");
+        bench.shop.dispute(&id, "CHARGEBACK", "NEEDS_RESPONSE");
+        let request = bench.read(&id).await.cancellation_requests.remove(0).id;
+        let answer = sdk::CancellationAnswer { key: "k".into(), order: id, request, accept, message: None };
+        channel.answer_cancellation(&answer).await.unwrap();
+    }
     channel.pull_orders(&sdk::PullRequest::default()).await.unwrap();
     channel.check().await.unwrap();
     let mut seen = BTreeSet::new();
@@ -251,7 +264,14 @@ fn completed(mut order: Value) -> Value {
         }
         fo["lineItems"]["pageInfo"] = page.clone();
         for (key, value) in
-            [("fulfillAt", Value::Null), ("fulfillmentHolds", json!([])), ("deliveryMethod", Value::Null)]
+            [
+                ("fulfillAt", Value::Null),
+                ("fulfillmentHolds", json!([])),
+                ("deliveryMethod", Value::Null),
+                ("requestStatus", json!("UNSUBMITTED")),
+                ("createdAt", json!("2026-01-01T00:00:00Z")),
+                ("merchantRequests", json!({ "nodes": [] })),
+            ]
         {
             if fo.get(key).is_none() {
                 fo[key] = value;
