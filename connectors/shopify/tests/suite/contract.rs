@@ -263,16 +263,14 @@ fn completed(mut order: Value) -> Value {
             lines.insert(line["lineItem"]["id"].as_str().unwrap().to_owned(), line["lineItem"].clone());
         }
         fo["lineItems"]["pageInfo"] = page.clone();
-        for (key, value) in
-            [
-                ("fulfillAt", Value::Null),
-                ("fulfillmentHolds", json!([])),
-                ("deliveryMethod", Value::Null),
-                ("requestStatus", json!("UNSUBMITTED")),
-                ("createdAt", json!("2026-01-01T00:00:00Z")),
-                ("merchantRequests", json!({ "nodes": [] })),
-            ]
-        {
+        for (key, value) in [
+            ("fulfillAt", Value::Null),
+            ("fulfillmentHolds", json!([])),
+            ("deliveryMethod", Value::Null),
+            ("requestStatus", json!("UNSUBMITTED")),
+            ("createdAt", json!("2026-01-01T00:00:00Z")),
+            ("merchantRequests", json!({ "nodes": [] })),
+        ] {
             if fo.get(key).is_none() {
                 fo[key] = value;
             }

@@ -9,4 +9,5 @@ mod facts;
 mod faults;
 mod paging;
 mod parcels;
+mod requests;
 mod shop;
