@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in tests, the helpers' too")]
 
 mod auth;
+mod cancelling;
 mod config;
 mod contract;
 mod facts;
