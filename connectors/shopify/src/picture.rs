@@ -37,7 +37,7 @@ pub(crate) fn order(wire: &wire::Order<'_>) -> Result<Order, String> {
             // A return lowers the current quantity of what was shipped: that is no smaller order.
             quantity: current.max(wanted),
             fulfillable: units.fulfillable,
-            refunded: 0,
+            refunded: refunded(wire, item),
             delivery: key.to_owned(),
             unit_cost: None,
         });
@@ -152,6 +152,16 @@ fn line_kind(item: &wire::LineItem<'_>) -> LineKind {
     } else {
         LineKind::Goods
     }
+}
+
+/// Units that money was given back for. `currentQuantity` leaves out refunded and removed units alike, and only an edit
+/// removes some: so in an order that was never edited the rest is refunded, and in others nothing is said. (The refunds
+/// themselves would make each page a tenth dearer.)
+fn refunded(order: &wire::Order<'_>, item: &wire::LineItem<'_>) -> u32 {
+    if order.edited || order.cancelled_at.is_some() {
+        return 0;
+    }
+    u32::try_from(item.quantity.saturating_sub(item.current_quantity)).unwrap_or(0)
 }
 
 fn holds(wire: &wire::Order<'_>) -> Vec<String> {

@@ -205,6 +205,7 @@ impl FakeShop {
                 vec![FakeFoLine { id: entry, line: id, total: line.quantity, remaining: line.quantity }];
             order.fulfillment_orders.push(fo);
             order.lines.push(FakeLine::of(id, line));
+            order.edited = true;
         });
         id
     }

@@ -338,6 +338,7 @@ pub struct FakeOrder {
     pub(super) email: Option<String>,
     pub(super) address: Option<FakeAddress>,
     pub(super) tags: u32,
+    pub(super) edited: bool,
     /// The recommendation of the risk analysis: `NONE`, `ACCEPT`, `INVESTIGATE`, `CANCEL`.
     pub(super) risk: String,
     /// Disputes: how they began and how they stand.
@@ -436,6 +437,7 @@ impl Shop {
             email: new.email,
             address: new.address,
             tags: 0,
+            edited: false,
             risk: "NONE".to_owned(),
             disputes: Vec::new(),
         };
@@ -464,6 +466,7 @@ impl Shop {
         let Some(item) = order.lines.iter_mut().find(|item| item.id == line) else { return };
         let mut change = quantity - item.current;
         item.current = quantity;
+        order.edited = true;
         let open = order.fulfillment_orders.iter_mut().filter(|fo| fo.status != "CLOSED");
         for fo in open {
             for entry in fo.lines.iter_mut().filter(|entry| entry.line == line) {

@@ -27,7 +27,7 @@ impl Document {
 }
 
 const LINE: &str = "fragment PortaldLine on LineItem {
-  id sku title currentQuantity requiresShipping isGiftCard product { id }
+  id sku title quantity currentQuantity requiresShipping isGiftCard product { id }
 }";
 const FULFILLMENT_ORDER_LINE: &str = "fragment PortaldFulfillmentOrderLine on FulfillmentOrderLineItem {
   id remainingQuantity lineItem { id }
@@ -50,7 +50,7 @@ const ADDRESS: &str = "fragment PortaldAddress on MailingAddress {
 }";
 const MORE: &str = "fragment PortaldMore on PageInfo { hasNextPage endCursor }";
 const WHOLE_ORDER: &str = "fragment PortaldWholeOrder on Order {
-  id name createdAt updatedAt cancelledAt cancelReason test note email displayFinancialStatus
+  id name createdAt updatedAt cancelledAt cancelReason edited test note email displayFinancialStatus
   risk { recommendation } disputes { initiatedAs status }
   shippingAddress { ...PortaldAddress } billingAddress { ...PortaldAddress } shippingLine { title }
   lineItems(first: $lines) { nodes { ...PortaldLine } pageInfo { ...PortaldMore } }

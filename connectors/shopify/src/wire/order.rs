@@ -33,6 +33,7 @@ pub(crate) struct Order<'a> {
     pub(crate) cancelled_at: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) cancel_reason: Option<Text<'a>>,
+    pub(crate) edited: bool,
     pub(crate) test: bool,
     #[serde(borrow)]
     pub(crate) note: Option<Text<'a>>,
@@ -137,6 +138,7 @@ pub(crate) struct LineItem<'a> {
     pub(crate) sku: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) title: Text<'a>,
+    pub(crate) quantity: i64,
     pub(crate) current_quantity: i64,
     pub(crate) requires_shipping: bool,
     pub(crate) is_gift_card: bool,

@@ -213,6 +213,18 @@ async fn a_whole_refund_is_no_cancel_and_says_so_by_the_payment() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn refunded_units_are_told_where_no_edit_blurs_them() {
+    let bench = bench(LASTING);
+    let id = bench.shop.place(NewOrder::new(vec![NewLine::new("A", 5), NewLine::new("B", 1)]));
+    let refunded = |order: &Order| order.lines.iter().map(|line| line.refunded).collect::<Vec<_>>();
+    assert_eq!(refunded(&bench.read(&id).await), [0, 0]);
+    bench.shop.refund(&id, line(&bench, &id, 0), 2, Restock::Cancel);
+    assert_eq!(refunded(&bench.read(&id).await), [2, 0]);
+    bench.shop.edit_quantity(&id, line(&bench, &id, 1), 0);
+    assert_eq!(refunded(&bench.read(&id).await), [0, 0], "one of them was removed: nothing is guessed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deleted_order_is_not_found() {
     let bench = bench(LASTING);
     let id = bench.shop.place(NewOrder::new(vec![NewLine::new("A", 2)]));

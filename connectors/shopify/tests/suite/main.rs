@@ -10,5 +10,7 @@ mod facts;
 mod faults;
 mod paging;
 mod parcels;
+mod price;
+mod recorded;
 mod requests;
 mod shop;
