@@ -16,8 +16,8 @@ fn units(order: &Order) -> Vec<(u32, u32, u32)> {
     order.lines.iter().map(|line| (line.quantity, line.fulfillable, fulfilled(&line.id))).collect()
 }
 
-/// One thing that happens to an order of 5 A and 1 B of one location.
-type Act = fn(&Bench, &RemoteId);
+/// What it is called, what happens to an order of 5 A and 1 B of one location, and the units and holds after it.
+type Fact = (&'static str, fn(&Bench, &RemoteId), &'static [(u32, u32, u32)], &'static [&'static str]);
 
 fn line(bench: &Bench, id: &RemoteId, at: usize) -> u64 {
     bench.shop.order(id).unwrap().lines[at].id
@@ -25,7 +25,7 @@ fn line(bench: &Bench, id: &RemoteId, at: usize) -> u64 {
 
 #[tokio::test(start_paused = true)]
 async fn each_fact_says_what_is_wanted() {
-    let table: &[(&str, Act, &[(u32, u32, u32)], &[&str])] = &[
+    let table: &[Fact] = &[
         ("nothing", |_, _| {}, &[(5, 5, 0), (1, 1, 0)], &[]),
         ("a full cancel", |bench, id| bench.shop.cancel_order(id, "CUSTOMER"), &[(5, 0, 0), (1, 0, 0)], &[]),
         (

@@ -103,7 +103,7 @@ async fn the_recorded_life_of_a_request_is_read_right() {
         message: Some("Hermes cancel requested".into()),
         at: Some("2026-05-06T22:24:00Z".parse().unwrap()),
     };
-    assert_eq!(order.cancellation_requests, [asked.clone()]);
+    assert_eq!(order.cancellation_requests, std::slice::from_ref(&asked));
     assert_eq!((units(&order), order.groups.len()), (1, 1));
     // The reference has a word for it, which says the same.
     let mut told = shop.fos[at].clone();
