@@ -12,6 +12,7 @@ pub mod fake;
 mod fulfillments;
 mod orders;
 mod picture;
+mod requests;
 mod splits;
 mod whole;
 mod wire;
@@ -24,7 +25,7 @@ pub use wire::documents;
 pub const CAPABILITIES: Capabilities = Capabilities {
     sees_cancellations: true,
     sees_partial_cancellations: true,
-    answers_cancellations: false,
+    answers_cancellations: true,
     sees_holds: true,
     sees_edits: true,
     order_by_id: true,
