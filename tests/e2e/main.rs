@@ -2,8 +2,10 @@
 //! in ten is lost after the shop acted, and in one of the two runs the daemon is killed ten times. At the end every
 //! parcel is on the channel exactly once.
 
+mod cancellations;
 mod daemon;
 mod journey;
 mod operation;
 mod rubbish;
 mod scene;
+mod shops;
