@@ -69,7 +69,7 @@ impl Part<'_> {
     }
 
     async fn post(&self, verb: &str, body: Value) -> Value {
-        let key = format!("{}-{verb}", self.supplier);
+        let key = format!("{}-{verb}-{:x}", self.supplier, sdk::clock::stable_hash(&body.to_string()));
         self.daemon.command(&format!("/v1/orders/{}/{verb}", self.supplier), &key, &body).await
     }
 
@@ -347,4 +347,56 @@ async fn a_cancellation_in_any_phase_ships_nothing_in_time_and_loses_no_tracking
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_with_the_daemon_killed_on_the_way() {
     play(22, 5).await;
+}
+
+/// The story of an order that was edited, partly cancelled, split and shipped, as a stranger reads it.
+#[tokio::test(flavor = "multi_thread")]
+async fn why_tells_the_story_of_an_order() {
+    let TwoShops { shops, daemon, .. } = &two_shops(23).await;
+    for shop in shops {
+        let order = shop.place(&[("ACME-1", 5), ("OTHER", 2)]);
+        let part = Part { daemon, shop, supplier: shop.supplier(&order), order };
+        part.wait("here", |order| order["status"] == "open").await;
+        part.shop.edit(&part.order, 4);
+        part.wait("edited", |order| order["lines"][0]["open"] == 4).await;
+        part.post("ack", json!({})).await;
+        let one = json!({ "lines": [{ "id": "l1", "quantity": 1 }] });
+        let split = part.post("split", one).await["id"].as_str().expect("an id").to_owned();
+        part.post("ship", part.parcel("a", json!([{ "id": "l1", "quantity": 2 }]))).await;
+        part.told("a").await;
+        part.shop.refund(&part.order, 1, false);
+        let asked = async || {
+            let order = daemon.find(&split).await?;
+            (!order["cancel_request"].is_null()).then_some(())
+        };
+        until("the split is asked for", asked).await;
+        let (code, text) = daemon.other(&["orders", "accept-cancel", &split]).await;
+        assert_eq!(code, Some(0), "{text}");
+        part.post("ship", json!({ "carrier": "UPS", "tracking": part.number("b") })).await;
+        part.told("b").await;
+        part.wait("the channel knows both", |order| {
+            order["shipments"].as_array().is_some_and(|parcels| parcels.iter().all(|it| it["push"] == "done"))
+        })
+        .await;
+
+        let (code, told) = daemon.other(&["orders", "why", &part.supplier]).await;
+        assert_eq!(code, Some(0), "{told}");
+        for words in [
+            "of its 2 lines the supplier's are 1, the merchant's own 1",
+            "Now, of 5 × ACME-1 ordered at most: 3 shipped and 2 cancelled.",
+            &format!("{split} is a part of it"),
+            "by UPS as 1Z",
+            "the channel knows it",
+            "Nothing is left to do.",
+            "the order was edited",
+            "STOP: 1 × ACME-1",
+            "the supplier accepted the cancellation of 1 × ACME-1",
+            "(there at ",
+        ] {
+            assert!(told.contains(words), "{words:?} is not in\n{told}");
+        }
+        if std::env::var_os("PORTALD_SHOW").is_some() {
+            eprintln!("{told}");
+        }
+    }
 }
