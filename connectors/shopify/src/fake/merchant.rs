@@ -41,6 +41,11 @@ impl FakeShop {
         self.state().shop.asks_silently = true;
     }
 
+    /// Leaves an order's stamp alone from now on when only its fulfillment orders change.
+    pub fn keep_stamps(&self) {
+        self.state().shop.keeps_stamps = true;
+    }
+
     /// Asks the service to fulfil: all, or these units.
     pub fn submit_fulfillment_request(
         &self,

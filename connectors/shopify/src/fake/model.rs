@@ -239,6 +239,8 @@ pub struct FakeFo {
     pub requests: Vec<FakeRequest>,
     /// When it was made.
     pub created: Timestamp,
+    /// Its last change.
+    pub updated: Timestamp,
     pub(super) fulfill_at: Option<Timestamp>,
 }
 
@@ -255,6 +257,7 @@ impl FakeFo {
             request_status: "UNSUBMITTED".to_owned(),
             requests: Vec::new(),
             created,
+            updated: created,
             fulfill_at: None,
         }
     }
@@ -364,6 +367,8 @@ pub(super) struct Shop {
     pub(super) services: BTreeSet<u64>,
     /// Leaves the request status as it was while a cancellation is asked for, as recorded.
     pub(super) asks_silently: bool,
+    /// Leaves the order's stamp alone when only a fulfillment order changes.
+    pub(super) keeps_stamps: bool,
     ids: u64,
 }
 
@@ -654,7 +659,7 @@ impl Shop {
             let id = 16_000_000_000 + first + at as u64;
             moved.push(FakeFoLine { id, line: entry.line, total: *quantity, remaining: *quantity });
         }
-        let split = FakeFo { id: new, lines: moved, created: now, ..old.clone() };
+        let split = FakeFo { id: new, lines: moved, created: now, updated: now, ..old.clone() };
         owner.fulfillment_orders.push(split);
         Ok(new)
     }

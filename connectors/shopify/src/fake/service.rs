@@ -19,7 +19,7 @@ impl Shop {
         self.orders.values().find(has).map(|order| order.id)
     }
 
-    /// Changes a fulfillment order, and the order's stamp with it. (That the stamp moves is not recorded.)
+    /// Changes a fulfillment order, and mostly the order's stamp with it: whether that moves is not recorded.
     pub(super) fn on_fo<T>(
         &mut self,
         fo: u64,
@@ -28,9 +28,14 @@ impl Shop {
     ) -> Result<T, Refusal> {
         let owner = self.owner_of_fo(fo).and_then(|owner| self.orders.get_mut(&owner));
         let Some(owner) = owner else { return refuse("Fulfillment order does not exist.") };
-        owner.updated = now;
+        if !self.keeps_stamps {
+            owner.updated = now;
+        }
         match owner.fo_mut(fo) {
-            Some(fo) => change(fo),
+            Some(fo) => {
+                fo.updated = now;
+                change(fo)
+            }
             None => refuse("Fulfillment order does not exist."),
         }
     }

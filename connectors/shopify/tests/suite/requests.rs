@@ -321,3 +321,60 @@ async fn a_parcel_takes_asked_units_first_and_given_up_ones_only_where_it_must()
     let left = |fo: u64| truth.fulfillment_orders.iter().find(|it| it.id == fo).unwrap().lines[0].remaining;
     assert_eq!((left(asked), left(given_up)), (0, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_changes_only_a_fulfillment_order_is_pulled_though_the_order_keeps_its_stamp() {
+    let bench = served();
+    let (id, fo) = taken_on(&bench);
+    let (still, _) = taken_on(&bench);
+    let quiet = bench.shop.place(NewOrder::new(vec![NewLine::new("A", 1)]));
+    bench.shop.keep_stamps();
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    let since = Some(bench.clock.now());
+    assert!(bench.pull(since).await.is_empty());
+    bench.shop.submit_cancellation_request(fo, None).unwrap();
+    bench.shop.hold_fulfillment_order(bench.fo(&quiet, 0), "Incorrect address").unwrap();
+    let touched = bench.shop.place(NewOrder::new(vec![NewLine::new("A", 1)]));
+    let pulled: Vec<Order> = bench.pull(since).await.into_iter().map(crate::shop::order).collect();
+    let ids: Vec<&RemoteId> = pulled.iter().map(|order| &order.id).collect();
+    assert_eq!(ids, [&touched, &id, &quiet], "each once, and not {still}");
+    assert_eq!(pulled[1].cancellation_requests.len(), 1);
+    assert_eq!(pulled[2].holds, ["on hold: Incorrect address"]);
+    // Many of them are paged, and an order with many is read once.
+    let lines = (0..300).map(|at| NewLine::new("A", 1).at(1_000 + at)).collect();
+    let many = bench.shop.place(NewOrder::new(lines));
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    let since = Some(bench.clock.now());
+    for fo in bench.shop.order(&many).unwrap().fulfillment_orders {
+        bench.shop.hold_fulfillment_order(fo.id, "Other").unwrap();
+    }
+    let pulled = bench.pull(since).await;
+    assert_eq!(pulled.len(), 1);
+    assert_eq!(crate::shop::order(pulled.into_iter().next().unwrap()).id, many);
+    assert_eq!(bench.shop.counts()["PortaldChanges"], 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shop_that_does_not_tell_changes_is_pulled_without() {
+    let bench = served();
+    let (id, fo) = taken_on(&bench);
+    bench.shop.set_scopes(&["read_orders"]);
+    bench.shop.keep_stamps();
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    let since = Some(bench.clock.now());
+    bench.shop.submit_cancellation_request(fo, None).unwrap();
+    assert!(bench.pull(since).await.is_empty());
+    bench.shop.touch(&id);
+    assert_eq!(bench.pull(since).await.len(), 1);
+    assert_eq!(bench.shop.counts()["PortaldOrders"], 3, "the refusal is remembered");
+    // An error that is not owed to that part is no refusal of it.
+    let other = served();
+    let body = br#"{"data":null,"errors":[{"message":"m","extensions":{"code":"ACCESS_DENIED"}}]}"#;
+    other.shop.on_request(|_| Fault::Body(body.to_vec()));
+    let request = sdk::PullRequest { since, page: None };
+    assert_eq!(other.channel.pull_orders(&request).await.unwrap_err().kind, ErrorKind::Unauthorized);
+    other.shop.on_request(|_| Fault::None);
+    other.channel.pull_orders(&request).await.unwrap();
+    let asked = other.shop.asked();
+    assert_eq!(asked.last().unwrap()["variables"]["changes"], true);
+}
