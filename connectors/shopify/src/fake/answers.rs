@@ -3,7 +3,10 @@
 use sdk::Timestamp;
 use serde_json::{Value, json};
 
-use super::model::{Asked, FakeAddress, FakeFo, FakeFulfillment, FakeLine, FakeOrder, Refusal, Shop, Told};
+use super::{
+    model::{Asked, Refusal, Shop, Told},
+    records::{FakeAddress, FakeFo, FakeFoLine, FakeFulfillment, FakeLine, FakeOrder},
+};
 
 /// Answers one operation.
 pub(super) fn answer(
@@ -359,7 +362,7 @@ fn answered(
     data(json!({ field: payload }))
 }
 
-fn fo_line(line: &super::FakeFoLine) -> Value {
+fn fo_line(line: &FakeFoLine) -> Value {
     json!({
         "id": gid("FulfillmentOrderLineItem", line.id),
         "remainingQuantity": line.remaining,

@@ -4,7 +4,8 @@ use sdk::{LineQuantity, RemoteId};
 
 use super::{
     FakeShop, NewLine,
-    model::{Asked, FakeFo, FakeFoLine, FakeLine, Refusal, Told},
+    model::{Asked, Refusal, Told},
+    records::{FakeFo, FakeFoLine, FakeLine},
 };
 
 /// What becomes of refunded units.

@@ -3,7 +3,10 @@
 
 use sdk::Timestamp;
 
-use super::model::{FakeFo, FakeFoLine, FakeRequest, Refusal, Shop};
+use super::{
+    model::{Refusal, Shop},
+    records::{FakeFo, FakeFoLine, FakeOrder, FakeRequest},
+};
 
 fn refuse<T>(text: &str) -> Result<T, Refusal> {
     Err((Vec::new(), text.to_owned()))
@@ -15,7 +18,7 @@ const WRONG_STATE: &str = "Cannot change the request of a fulfillment order in t
 impl Shop {
     /// The order that a fulfillment order is of.
     pub(super) fn owner_of_fo(&self, fo: u64) -> Option<u64> {
-        let has = |order: &&super::FakeOrder| order.fulfillment_orders.iter().any(|it| it.id == fo);
+        let has = |order: &&FakeOrder| order.fulfillment_orders.iter().any(|it| it.id == fo);
         self.orders.values().find(has).map(|order| order.id)
     }
 
@@ -146,7 +149,7 @@ impl Shop {
         let id = 9_000_000_000 + self.id();
         let silent = self.asks_silently;
         self.on_fo(fo, now, |fo| {
-            let waits = super::service::waits(fo);
+            let waits = waits(fo);
             if fo.status != "IN_PROGRESS"
                 || waits
                 || !matches!(fo.request_status.as_str(), "ACCEPTED" | "CANCELLATION_REJECTED")
