@@ -35,10 +35,11 @@ impl Changes {
         has::<LacksScope>(error) || (error.kind == ErrorKind::Rejected && !has::<TooCostly>(error))
     }
 
-    pub(crate) fn refuse(&self, error: &Error) {
+    pub(crate) fn refuse(&self, admin: &Admin, error: &Error) {
         self.refused.store(true, Ordering::Relaxed);
         tracing::warn!(
             event = "shopify.changes",
+            channel = %admin.label(),
             error = %error,
             "the shop does not tell whose fulfillment orders changed: what leaves the order's stamp alone waits for the sweep"
         );

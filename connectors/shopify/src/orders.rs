@@ -161,7 +161,7 @@ pub(crate) async fn pull(
         Err(error) if first && Changes::may_be_refused(&error) => {
             let page = read_page(admin, size, &mark, false).await?;
             // Without that part it is answered: so that part was refused.
-            changes.refuse(&error);
+            changes.refuse(admin, &error);
             page
         }
         page => page?,

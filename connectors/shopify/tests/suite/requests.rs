@@ -378,3 +378,26 @@ async fn a_shop_that_does_not_tell_changes_is_pulled_without() {
     let asked = other.shop.asked();
     assert_eq!(asked.last().unwrap()["variables"]["changes"], true);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_never_asked_for_before_an_accepted_cancellation_counts_as_ever() {
+    let bench = served();
+    let id = bench.shop.place(NewOrder::new(vec![NewLine::new("A", 3).at(SERVICE)]));
+    let fo = bench.fo(&id, 0);
+    bench.shop.submit_fulfillment_request(fo, Some(&bench.units(&id, &[(0, 1)])), None).unwrap();
+    bench.shop.accept_fulfillment_request(fo).unwrap();
+    assert_eq!(fulfillable(&bench.read(&id).await), [3], "two were not asked for, and count as before");
+    tokio::time::advance(Duration::from_secs(60)).await;
+    bench.shop.submit_cancellation_request(fo, None).unwrap();
+    let request = bench.waiting(&id).await;
+    assert_eq!(request.lines, bench.units(&id, &[(0, 1)]), "the one that was");
+    bench.give(&id, &request.id, true).await.unwrap();
+    assert_eq!(fulfillable(&bench.read(&id).await), [2]);
+    // A later edit of that line adds units that nobody has asked for either.
+    let line = bench.shop.order(&id).unwrap().lines[0].id;
+    bench.shop.edit_quantity(&id, line, 5);
+    assert_eq!(fulfillable(&bench.read(&id).await), [2]);
+    // Another line is another matter.
+    bench.shop.add_line(&id, NewLine::new("B", 4).at(SERVICE));
+    assert_eq!(fulfillable(&bench.read(&id).await), [2, 4]);
+}
