@@ -198,7 +198,7 @@ impl Shop {
     pub(super) fn cancel_fo(&mut self, fo: u64, now: Timestamp) -> Result<Option<u64>, Refusal> {
         let lines = self.on_fo(fo, now, |fo| {
             let open = matches!(fo.status.as_str(), "OPEN" | "SCHEDULED" | "ON_HOLD");
-            if !open && fo.request_status != "CANCELLATION_REQUESTED" {
+            if !open && !waits(fo) {
                 return refuse("Fulfillment order is not in cancelable request state and can't be canceled.");
             }
             Ok(empty(fo))

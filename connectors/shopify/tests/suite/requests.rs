@@ -187,12 +187,22 @@ async fn an_answer_is_safe_to_repeat_and_another_one_is_refused_in_words() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_comes_too_late_or_names_nothing_is_refused() {
+    late(false).await;
+    late(true).await;
+}
+
+async fn late(silent: bool) {
     let bench = served();
+    if silent {
+        bench.shop.ask_silently();
+    }
     let (id, fo) = taken_on(&bench);
     bench.shop.submit_cancellation_request(fo, None).unwrap();
     let request = bench.waiting(&id).await;
-    // The merchant takes the fulfillment order back without waiting.
+    // The merchant takes the fulfillment order back without waiting: its units are no more wanted than by an answer.
     bench.shop.cancel_fulfillment_order(fo).unwrap();
+    let order = bench.read(&id).await;
+    assert_eq!((fulfillable(&order), order.cancellation_requests.len()), (vec![0, 0], 0));
     let error = bench.give(&id, &request.id, false).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Rejected);
     assert!(error.message.contains("waits for no answer any more"), "{error}");
