@@ -4,11 +4,12 @@
 //! `updatedAt` moves with it is told nowhere (released holds were seen to move it; for requests nothing is known), and
 //! the list of changed orders goes by that stamp. So the first question of each pull asks as well whose fulfillment
 //! orders changed since, for 16 points; an order whose own stamp is older than the pull's beginning is read by itself.
-//! Where stamps do move, there is none.
+//! Where stamps do move, there is none. (Not tried on a real shop.)
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sdk::{Error, ErrorKind, Priority, Pulled, Result, Timestamp};
+use sdk::{Error, ErrorKind, OrderPage, Priority, Result, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
@@ -46,46 +47,93 @@ impl Changes {
     }
 }
 
-/// The orders of changed fulfillment orders that the list of changed orders does not have.
-pub(crate) async fn read(
-    admin: &Admin,
-    since: Timestamp,
-    mut page: Connection<Changed>,
-) -> Result<Vec<Pulled>> {
-    let mut ids: Vec<String> = Vec::new();
-    loop {
-        for changed in page.nodes {
-            let order = changed.order;
-            // An unreadable stamp is no reason to miss a change.
-            let listed = picture::time("updatedAt", &order.updated_at).is_ok_and(|at| at >= since);
-            if !listed && !ids.contains(&order.id) {
-                ids.push(order.id);
+/// A page of the pull between its first and its second: the orders that the list does not have. It is a page of its
+/// own, so that the first, which is mostly all there is, is stored as soon as it is read.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Detour {
+    /// Changed at or after this.
+    since: String,
+    /// Orders found already.
+    ids: Vec<String>,
+    /// Where the list of changes goes on.
+    after: Option<String>,
+    /// What the first page and this one cover together.
+    covers: Option<String>,
+    /// The mark of the second page.
+    then: Option<String>,
+}
+
+impl Detour {
+    /// `None` where the list of changed orders has all of them.
+    pub(crate) fn needed(since: Timestamp, page: &Connection<Changed>) -> Option<Self> {
+        let mut ids = Vec::new();
+        note_unlisted(&mut ids, &page.nodes, since);
+        let after = page.page_info.next().map(str::to_owned);
+        let detour = Self { since: stamp(since), ids, after, covers: None, then: None };
+        (!detour.ids.is_empty() || detour.after.is_some()).then_some(detour)
+    }
+
+    /// Goes in before the second page. Until it is stored nothing new is covered.
+    pub(crate) fn put_into(mut self, page: &mut OrderPage) -> Result<()> {
+        self.then = page.next.take();
+        self.covers = page.covers.map(stamp);
+        page.covers = picture::time("page", &self.since).ok();
+        let mark = serde_json::to_string(&self).map_err(|error| {
+            Error::new(ErrorKind::Malformed, CHANGES.name, "the next page cannot be marked")
+                .with_source(error)
+        })?;
+        page.next = Some(mark);
+        Ok(())
+    }
+
+    pub(crate) fn read(mark: &str) -> Option<Self> {
+        serde_json::from_str(mark).ok()
+    }
+
+    /// The page itself.
+    pub(crate) async fn take(self, admin: &Admin) -> Result<OrderPage> {
+        let since = picture::time("page", &self.since)
+            .map_err(|why| Error::new(ErrorKind::Rejected, CHANGES.name, why))?;
+        let covers = self.covers.as_deref().and_then(|covers| picture::time("page", covers).ok());
+        let mut ids = self.ids;
+        let mut after = self.after;
+        while let Some(cursor) = after.take() {
+            let ask = Ask::read(CHANGES, Priority::Pull, 25.0);
+            let body = admin.send(ask, &json!({ "query": query(since), "after": cursor })).await?.into_body();
+            let decoded = admin.decode::<ChangesData>(ask, &body)?;
+            let page = decoded
+                .data
+                .fulfillment_orders
+                .ok_or_else(|| error::failure(ask.name(), &decoded.errors, None))?;
+            note_unlisted(&mut ids, &page.nodes, since);
+            after = page.page_info.next().map(str::to_owned);
+            if after.as_ref() == Some(&cursor) {
+                return Err(Error::new(ErrorKind::Malformed, ask.name(), "the shop's pages do not go on"));
             }
         }
-        let Some(after) = page.page_info.next() else { break };
-        let ask = Ask::read(CHANGES, Priority::Pull, 25.0);
-        let variables = json!({ "query": query(since), "after": after });
-        let body = admin.send(ask, &variables).await?.into_body();
-        let decoded = admin.decode::<ChangesData>(ask, &body)?;
-        let next = decoded
-            .data
-            .fulfillment_orders
-            .ok_or_else(|| error::failure(ask.name(), &decoded.errors, None))?;
-        if next.page_info.next() == Some(after) {
-            return Err(Error::new(ErrorKind::Malformed, ask.name(), "the shop's pages do not go on"));
+        let mut orders = Vec::with_capacity(ids.len());
+        for id in ids {
+            match whole::read(admin, &id, Priority::Pull).await {
+                Ok(whole) => orders.push(from_whole(&id, &whole)),
+                // Deleted, or changing right now: then its stamp moves, and the next pull has it.
+                Err(error) if error.kind == ErrorKind::NotFound || has::<KeptChanging>(&error) => {}
+                Err(error) => return Err(error),
+            }
         }
-        page = next;
+        Ok(OrderPage { orders, next: self.then, covers, receipt: None })
     }
-    let mut orders = Vec::with_capacity(ids.len());
-    for id in ids {
-        match whole::read(admin, &id, Priority::Pull).await {
-            Ok(whole) => orders.push(from_whole(&id, &whole)),
-            // Deleted, or changing right now: then its stamp moves, and the next pull has it.
-            Err(error) if error.kind == ErrorKind::NotFound || has::<KeptChanging>(&error) => {}
-            Err(error) => return Err(error),
+}
+
+/// Orders whose own stamp is older than the pull's beginning. An unreadable stamp is no reason to miss a change.
+fn note_unlisted(ids: &mut Vec<String>, changes: &[Changed], since: Timestamp) {
+    for Changed { order } in changes {
+        // The search goes by whole seconds.
+        let listed =
+            picture::time("updatedAt", &order.updated_at).is_ok_and(|at| at.timestamp() >= since.timestamp());
+        if !listed && !ids.contains(&order.id) {
+            ids.push(order.id.clone());
         }
     }
-    Ok(orders)
 }
 
 /// Orders and fulfillment orders are searched alike.

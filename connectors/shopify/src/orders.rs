@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::{
     admin::{Admin, Ask, plain},
     cancellations::tail,
-    changes::{self, Changes},
+    changes::{self, Changes, Detour},
     config::LARGEST_PAGE,
     error::{KeptChanging, TooCostly, has},
     picture,
@@ -150,6 +150,9 @@ pub(crate) async fn pull(
     changes: &Changes,
     request: &PullRequest,
 ) -> Result<OrderPage> {
+    if let Some(detour) = request.page.as_deref().and_then(Detour::read) {
+        return detour.take(admin).await;
+    }
     let mark = match &request.page {
         None => Mark { anchor: request.since, ..Mark::default() },
         Some(page) => Mark::read(page).ok_or_else(|| {
@@ -166,10 +169,18 @@ pub(crate) async fn pull(
         }
         page => page?,
     };
-    let Page { mut orders, info, last, changed, began, ask } = page;
-    if let (Some(since), Some(changed)) = (mark.anchor, changed) {
-        orders.extend(changes::read(admin, since, changed).await?);
+    let detour = request.since.zip(page.changed.as_ref());
+    let detour = detour.and_then(|(since, changed)| Detour::needed(since, changed));
+    let mut page = go_on(page, mark, request)?;
+    if let Some(detour) = detour {
+        detour.put_into(&mut page)?;
     }
+    Ok(page)
+}
+
+/// The page as the daemon takes it: what it covers and what comes next.
+fn go_on(page: Page, mark: Mark, request: &PullRequest) -> Result<OrderPage> {
+    let Page { orders, info, last, began, ask, .. } = page;
     let began = mark.began.or(began);
     if info.has_next_page {
         let next = match last {

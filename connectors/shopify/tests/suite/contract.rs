@@ -207,7 +207,8 @@ async fn the_models_answers_are_of_the_schema() {
     }
     channel.pull_orders(&sdk::PullRequest::default()).await.unwrap();
     let since = Some(bench.clock.now() - chrono::TimeDelta::minutes(5));
-    channel.pull_orders(&sdk::PullRequest { since, page: None }).await.unwrap();
+    let page = channel.pull_orders(&sdk::PullRequest { since, page: None }).await.unwrap().next;
+    channel.pull_orders(&sdk::PullRequest { since, page }).await.unwrap();
     channel.check().await.unwrap();
     let mut seen = BTreeSet::new();
     for (asked, answered) in recorder.passed.lock().unwrap().iter() {

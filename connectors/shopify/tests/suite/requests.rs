@@ -350,6 +350,11 @@ async fn what_changes_only_a_fulfillment_order_is_pulled_though_the_order_keeps_
     assert_eq!(ids, [&touched, &id, &quiet], "each once, and not {still}");
     assert_eq!(pulled[1].cancellation_requests.len(), 1);
     assert_eq!(pulled[2].holds, ["on hold: Incorrect address"]);
+    // They come on a page of their own, and nothing new is covered before it is stored.
+    let first = bench.page(&sdk::PullRequest { since, page: None }).await;
+    assert_eq!((first.orders.len(), first.covers), (1, since));
+    let second = bench.page(&sdk::PullRequest { since, page: first.next }).await;
+    assert_eq!((second.orders.len(), second.covers, second.next), (2, Some(bench.clock.now()), None));
     // Many of them are paged, and an order with many is read once.
     let lines = (0..300).map(|at| NewLine::new("A", 1).at(1_000 + at)).collect();
     let many = bench.shop.place(NewOrder::new(lines));
