@@ -2,9 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use sdk::{
-    Channel, Configured, Context, ExposeSecret, SecretString, clock::stable_hash, settings::Section,
-};
+use sdk::{Channel, Configured, Context, ExposeSecret, SecretString, clock::stable_hash, settings::Section};
 
 use crate::channel::BigCommerceChannel;
 
@@ -56,7 +54,8 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<Settings> {
 }
 
 fn store_hash(section: &mut Section<'_>) -> Option<String> {
-    const HINT: &str = "write store_hash = \"a1b2c3d4e5\", as in the API path https://api.bigcommerce.com/stores/a1b2c3d4e5";
+    const HINT: &str =
+        "write store_hash = \"a1b2c3d4e5\", as in the API path https://api.bigcommerce.com/stores/a1b2c3d4e5";
     let hash = section.required_string("store_hash", HINT)?.trim().to_ascii_lowercase();
     if !hash.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         let message =
@@ -71,7 +70,8 @@ fn access_token(section: &mut Section<'_>) -> Option<SecretString> {
     if !section.has("access_token") {
         section.take("access_token");
         let message = format!("`{}` is missing", section.name("access_token"));
-        let hint = "write access_token = { env = \"NAME\" }, { file = \"path\" } or { credential = \"name\" }";
+        let hint =
+            "write access_token = { env = \"NAME\" }, { file = \"path\" } or { credential = \"name\" }";
         section.problem(section.span(), message, Some(hint.to_owned()));
         return None;
     }

@@ -98,7 +98,9 @@ fn words(body: &[u8]) -> String {
         .unwrap_or_default();
     let texts: Vec<String> = told
         .into_iter()
-        .flat_map(|told| [told.message.or(told.title), told.details.and_then(|details| details.invalid_reason)])
+        .flat_map(|told| {
+            [told.message.or(told.title), told.details.and_then(|details| details.invalid_reason)]
+        })
         .flatten()
         .collect();
     match excerpt(texts.join("; ").as_bytes()) {
@@ -115,7 +117,9 @@ fn status(operation: &'static str, response: &Response<Bytes>, budget: Option<&B
         200..=299 => Ok(()),
         401 => error(ErrorKind::Unauthorized, "the access token is refused (401)".to_owned()),
         402 => error(ErrorKind::Unauthorized, "the store is closed for an unpaid bill (402)".to_owned()),
-        403 => error(ErrorKind::Unauthorized, "access is refused (403): the token may lack a scope".to_owned()),
+        403 => {
+            error(ErrorKind::Unauthorized, "access is refused (403): the token may lack a scope".to_owned())
+        }
         404 => error(ErrorKind::NotFound, "the store has no such thing (404)".to_owned()),
         429 => {
             let asked = asked(headers).or(budget.map(|budget| budget.reset));

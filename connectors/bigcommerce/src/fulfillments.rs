@@ -43,11 +43,8 @@ pub(crate) async fn push(rest: &Rest, request: &FulfillmentRequest) -> Result<Pu
     // An over-shipment is refused here, and not by whatever the store makes of it.
     let pages = whole::products(rest, order, Priority::Deliver).await?;
     let allocation = allocate(&whole::products_in(&pages)?, &request.lines)?;
-    let body = NewShipment {
-        order_address_id: allocation.address,
-        items: allocation.items.clone(),
-        tracking,
-    };
+    let body =
+        NewShipment { order_address_id: allocation.address, items: allocation.items.clone(), tracking };
     let path = format!("/v2/orders/{order}/shipments");
     let response = rest.put(ask, Method::POST, &path, &body).await?;
     let unknown = |why: String| Error::new(ErrorKind::Indeterminate, CREATE, format!("the answer: {why}"));

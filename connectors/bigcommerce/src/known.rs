@@ -50,7 +50,11 @@ impl Known {
     /// The order, if its entry in the list is still the same.
     pub(crate) fn unchanged(&self, id: u64, entry: &str) -> Option<Order> {
         let memory = self.lock();
-        memory.orders.get(&id).filter(|known| known.entry == stable_hash(entry)).map(|known| known.order.clone())
+        memory
+            .orders
+            .get(&id)
+            .filter(|known| known.entry == stable_hash(entry))
+            .map(|known| known.order.clone())
     }
 
     /// Whether anything is remembered of the order.

@@ -77,7 +77,8 @@ struct Drain {
 
 impl Mark {
     fn write(&self) -> String {
-        let time = |time: Option<Timestamp>| time.map(|time| time.timestamp().to_string()).unwrap_or_default();
+        let time =
+            |time: Option<Timestamp>| time.map(|time| time.timestamp().to_string()).unwrap_or_default();
         let mut text = format!("{}|{}", time(self.anchor), time(self.began));
         if let Some(drain) = self.drain {
             text.push_str(&format!("|{}|{}", time(drain.began), drain.from));
@@ -105,9 +106,8 @@ impl Mark {
     /// The question. Times always in full and with their offset: a date alone is filled with the time of day.
     fn path(&self, limit: u32) -> String {
         let second = TimeDelta::seconds(1);
-        let bound = |name: &str, time: Timestamp| {
-            format!("&{name}={}", time.format("%Y-%m-%dT%H:%M:%S%%2B00:00"))
-        };
+        let bound =
+            |name: &str, time: Timestamp| format!("&{name}={}", time.format("%Y-%m-%dT%H:%M:%S%%2B00:00"));
         let from = self.anchor.map(|anchor| bound("min_date_modified", moved(anchor, -second)));
         let from = from.unwrap_or_default();
         match (self.drain, self.anchor) {

@@ -91,8 +91,7 @@ pub(crate) fn fulfillment(wire: &Shipment<'_>) -> Result<RemoteFulfillment, Stri
         .or_else(|| filled(wire.tracking_carrier.as_ref()))
         .or_else(|| filled(wire.shipping_method.as_ref()));
     let number = filled(wire.tracking_number.as_ref());
-    let url =
-        filled(wire.tracking_link.as_ref()).or_else(|| filled(wire.generated_tracking_link.as_ref()));
+    let url = filled(wire.tracking_link.as_ref()).or_else(|| filled(wire.generated_tracking_link.as_ref()));
     let tracking = if number.is_none() && url.is_none() {
         Vec::new()
     } else {
@@ -141,7 +140,8 @@ struct Way {
 
 fn way(product: &Product<'_>, pickup: bool) -> Way {
     let address = product.order_address_id.filter(|id| *id > 0);
-    let merchants = |key: String, word: &str| Way { key, kind: DeliveryKind::Merchant(word.to_owned()), address };
+    let merchants =
+        |key: String, word: &str| Way { key, kind: DeliveryKind::Merchant(word.to_owned()), address };
     if let Some(method) = product.order_pickup_method_id.filter(|id| *id > 0) {
         return merchants(format!("pickup-{method}"), "pickup");
     }

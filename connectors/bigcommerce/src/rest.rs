@@ -60,8 +60,9 @@ impl Rest {
         path: &str,
         body: &B,
     ) -> Result<Response<Bytes>> {
-        let body = serde_json::to_vec(body)
-            .map_err(|error| ask.error(ErrorKind::Rejected, "the body cannot be written").with_source(error))?;
+        let body = serde_json::to_vec(body).map_err(|error| {
+            ask.error(ErrorKind::Rejected, "the body cannot be written").with_source(error)
+        })?;
         self.send(ask, method, path, body.into()).await
     }
 
@@ -93,9 +94,7 @@ pub(crate) fn id(operation: &'static str, id: &RemoteId) -> Result<u64> {
     match text.parse::<u64>() {
         // Neither `+7` nor `007` is what the store gave.
         Ok(number) if number.to_string() == text => Ok(number),
-        _ => {
-            Err(Error::new(ErrorKind::Rejected, operation, format!("{text:?} is not an id of this store")))
-        }
+        _ => Err(Error::new(ErrorKind::Rejected, operation, format!("{text:?} is not an id of this store"))),
     }
 }
 

@@ -74,7 +74,9 @@ async fn rounds(rest: &Rest, id: u64, mut header: Bytes, priority: Priority, alo
         }
     }
     match gone {
-        Some(what) => Ok(unreadable(id, format!("the store has the order and not its {what} (404)"), &header)),
+        Some(what) => {
+            Ok(unreadable(id, format!("the store has the order and not its {what} (404)"), &header))
+        }
         None if alone => {
             Err(Error::new(ErrorKind::Unavailable, "order", "the order kept changing while it was read"))
         }
@@ -152,7 +154,11 @@ async fn parts(
 }
 
 /// All shipments of an order, and whatever they cannot tell.
-pub(crate) async fn shipments(rest: &Rest, id: u64, priority: Priority) -> Result<Vec<sdk::RemoteFulfillment>> {
+pub(crate) async fn shipments(
+    rest: &Rest,
+    id: u64,
+    priority: Priority,
+) -> Result<Vec<sdk::RemoteFulfillment>> {
     for _ in 0..ROUNDS {
         let stop = match pages(rest, id, SHIPMENTS, priority).await {
             Ok(pages) => match entries::<Shipment<'_>>(SHIPMENTS, &pages) {

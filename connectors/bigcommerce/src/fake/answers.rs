@@ -41,7 +41,9 @@ pub(super) fn answer(
     let get = method == Method::GET;
     match parts[..] {
         ["v2", "time"] if get => ok(json!({ "time": now.timestamp() })),
-        ["v2", "store"] if get => ok(json!({ "id": super::STORE, "name": "Bluefin Outdoors", "plan_level": "Standard" })),
+        ["v2", "store"] if get => {
+            ok(json!({ "id": super::STORE, "name": "Bluefin Outdoors", "plan_level": "Standard" }))
+        }
         ["v3", "inventory", "locations", "1", "items"] if get => ok(json!({ "data": [], "meta": {} })),
         ["v2", "orders"] if get => match orders(store, readings, &query) {
             Ok(orders) => list(orders),
@@ -55,7 +57,9 @@ pub(super) fn answer(
             let Some(order) = id(order).and_then(|id| store.orders.get(&id)) else { return missing() };
             let entries = match what {
                 "products" => order.lines.iter().map(|line| product(order, line)).collect(),
-                "shipping_addresses" => order.addresses.iter().map(|(id, it)| place(order, *id, it)).collect(),
+                "shipping_addresses" => {
+                    order.addresses.iter().map(|(id, it)| place(order, *id, it)).collect()
+                }
                 "shipments" => order.shipments.iter().map(|made| shipment(order, made)).collect(),
                 _ => return missing(),
             };
@@ -140,22 +144,31 @@ fn page(entries: Vec<Value>, readings: Readings, query: &BTreeMap<String, String
     entries.into_iter().skip(limit * (figure("page", 1).max(1) - 1)).take(limit).collect()
 }
 
-fn orders(store: &Store, readings: Readings, query: &BTreeMap<String, String>) -> Result<Vec<Value>, &'static str> {
+fn orders(
+    store: &Store,
+    readings: Readings,
+    query: &BTreeMap<String, String>,
+) -> Result<Vec<Value>, &'static str> {
     let time = |name: &'static str| -> Result<Option<i64>, &'static str> {
         let read = |text: &String| chrono::DateTime::parse_from_rfc3339(text).map(|time| time.timestamp());
         query.get(name).map(|text| read(text).map_err(|_| name)).transpose()
     };
     let (from, to) = (time("min_date_modified")?, time("max_date_modified")?);
     let (least, most) = (number(query, "min_id")?, number(query, "max_id")?);
-    let above = |bound: Option<i64>, it: i64| bound.is_none_or(|bound| it > bound || it == bound && !readings.exclusive);
-    let below = |bound: Option<i64>, it: i64| bound.is_none_or(|bound| it < bound || it == bound && !readings.exclusive);
+    let above = |bound: Option<i64>, it: i64| {
+        bound.is_none_or(|bound| it > bound || it == bound && !readings.exclusive)
+    };
+    let below = |bound: Option<i64>, it: i64| {
+        bound.is_none_or(|bound| it < bound || it == bound && !readings.exclusive)
+    };
     let mut found: Vec<&FakeOrder> = store
         .orders
         .values()
         .filter(|order| readings.archived || !order.archived)
         .filter(|order| above(from, order.updated.timestamp()) && below(to, order.updated.timestamp()))
         .filter(|order| {
-            above(least.map(|id| id as i64), order.id as i64) && below(most.map(|id| id as i64), order.id as i64)
+            above(least.map(|id| id as i64), order.id as i64)
+                && below(most.map(|id| id as i64), order.id as i64)
         })
         .collect();
     match query.get("sort").map(String::as_str) {

@@ -20,8 +20,8 @@ use sdk::{Clock, Http, RemoteId, Timestamp, TransportError, async_trait};
 use serde_json::{Value, json};
 
 use answers::{Answer, Readings};
-use model::{Store, Told};
 pub use model::{FakeAddress, FakeLine, FakeOrder, FakeShipment, NewLine, NewOrder};
+use model::{Store, Told};
 
 /// The hash of the store.
 pub const STORE: &str = "a1b2c3d4e5";
@@ -116,7 +116,11 @@ impl FakeStore {
         Some(change(order))
     }
 
-    fn with_store<T>(&self, order: &RemoteId, act: impl FnOnce(&mut Store, u64, Timestamp) -> T) -> Option<T> {
+    fn with_store<T>(
+        &self,
+        order: &RemoteId,
+        act: impl FnOnce(&mut Store, u64, Timestamp) -> T,
+    ) -> Option<T> {
         let now = self.now();
         Some(act(&mut self.state().store, order.as_str().parse().ok()?, now))
     }
@@ -206,9 +210,8 @@ impl FakeStore {
     pub fn ship_elsewhere(&self, order: &RemoteId, line: u64, units: u32, number: &str) -> Option<u64> {
         let address = self.order(order)?.lines.iter().find(|known| known.id == line)?.address;
         let told = Told { number: Some(number.to_owned()), ..Told::default() };
-        let made = self.with_store(order, |store, order, now| {
-            store.ship(order, address, &[(line, units)], told, now)
-        })?;
+        let made = self
+            .with_store(order, |store, order, now| store.ship(order, address, &[(line, units)], told, now))?;
         Some(made.ok()??.id)
     }
 
@@ -367,7 +370,11 @@ impl FakeStore {
 fn named(request: &Request<Bytes>, path: &str) -> String {
     let parts: Vec<&str> = path
         .split('/')
-        .map(|part| if !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) { "{}" } else { part })
+        .map(
+            |part| {
+                if !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) { "{}" } else { part }
+            },
+        )
         .collect();
     format!("{} {}", request.method(), parts.join("/"))
 }

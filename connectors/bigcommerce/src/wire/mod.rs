@@ -50,9 +50,7 @@ impl Visitor<'_> for UnitsVisitor {
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Units, E> {
-        u32::try_from(value)
-            .map(Units)
-            .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(value), &self))
+        u32::try_from(value).map(Units).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(value), &self))
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<Units, E> {

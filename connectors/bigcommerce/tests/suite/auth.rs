@@ -43,7 +43,9 @@ async fn check_proves_what_can_be_proved_without_writing() {
     let bench = bench(PLAIN);
     bench.store.place(NewOrder::new(vec![NewLine::new("A", 1)]));
     let report = bench.channel.check().await.unwrap();
-    for proved in ["token accepted", "Bluefin Outdoors", "scope Orders", "shipments can be read", "location 1"] {
+    for proved in
+        ["token accepted", "Bluefin Outdoors", "scope Orders", "shipments can be read", "location 1"]
+    {
         assert!(report.proved.iter().any(|line| line.contains(proved)), "{proved}: {report:?}");
     }
     assert!(report.problems.is_empty());
@@ -57,9 +59,10 @@ async fn check_names_what_is_missing() {
     bench.store.place(NewOrder::new(vec![NewLine::new("A", 1)]));
     let report = bench.channel.check().await.unwrap();
     assert!(report.warnings.iter().any(|line| line.contains("no inventory location 9")), "{report:?}");
-    for (refused, problem) in
-        [("GET /v2/orders", "orders cannot be read"), ("GET /v2/orders/{}/shipments", "shipments cannot be read")]
-    {
+    for (refused, problem) in [
+        ("GET /v2/orders", "orders cannot be read"),
+        ("GET /v2/orders/{}/shipments", "shipments cannot be read"),
+    ] {
         bench.store.on_request(move |name| if name == refused { Fault::Status(403) } else { Fault::None });
         let report = bench.channel.check().await.unwrap();
         assert_eq!(report.problems.len(), 1, "{report:?}");

@@ -30,7 +30,11 @@ async fn an_order_costs_its_parts_once_and_nothing_while_it_stays_as_it_is() {
     }
     let since = Some(bench.clock.now());
     seconds(60).await;
-    assert_eq!(cost(&bench, since).await, (1, 40), "products and addresses; there are no shipments to ask for");
+    assert_eq!(
+        cost(&bench, since).await,
+        (1, 40),
+        "products and addresses; there are no shipments to ask for"
+    );
     for _ in 0..3 {
         seconds(60).await;
         assert_eq!(cost(&bench, since).await, (1, 0));

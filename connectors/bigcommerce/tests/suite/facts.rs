@@ -29,7 +29,10 @@ async fn an_order_is_read_whole() {
     assert_eq!((line.delivery.as_str(), &delivery.kind), (delivery.key.as_str(), &DeliveryKind::Shipping));
     assert_eq!(delivery.method.as_deref(), Some("Flat Rate"));
     let to = delivery.ship_to.as_ref().unwrap();
-    assert_eq!((to.name.as_str(), to.province.as_str(), to.country.as_str()), ("Ada Example", "Illinois", "US"));
+    assert_eq!(
+        (to.name.as_str(), to.province.as_str(), to.country.as_str()),
+        ("Ada Example", "Illinois", "US")
+    );
     assert!(order.holds.is_empty() && order.state.is_open() && !order.test);
 }
 

@@ -66,7 +66,11 @@ async fn a_bad_answer_to_one_orders_parts_sets_that_one_aside() {
         assert_eq!((read.len(), aside.len()), (2, 1), "{what}");
         for aside in aside {
             let aside = unreadable(aside);
-            assert!(aside.reason.contains("products") && aside.reason.contains(told), "{what}: {}", aside.reason);
+            assert!(
+                aside.reason.contains("products") && aside.reason.contains(told),
+                "{what}: {}",
+                aside.reason
+            );
             assert!(ids.contains(&aside.id));
         }
         assert_eq!(bench.pull(None).await.into_iter().map(order).count(), 3, "{what}: read the next time");
@@ -181,15 +185,21 @@ async fn a_long_order_edited_between_its_pages_is_read_again() {
         Fault::None
     });
     // A line of the first page is removed before the second is asked for: the others move up by one.
-    let http = Arc::new(Second { inner: bench.store.clone(), asked: std::sync::Mutex::new(0), act: Box::new(move || {
-        store.remove_line(&order_id, first);
-    }) });
+    let http = Arc::new(Second {
+        inner: bench.store.clone(),
+        asked: std::sync::Mutex::new(0),
+        act: Box::new(move || {
+            store.remove_line(&order_id, first);
+        }),
+    });
     let channel = connect(PLAIN, http, bench.clock.clone());
     let read = order(channel.order(&id).await.unwrap());
     assert!(receiver.try_recv().is_ok());
     let truth = bench.store.order(&id).unwrap();
     assert_eq!(read.lines.len(), 119);
-    assert!(read.lines.iter().zip(&truth.lines).all(|(read, truth)| read.id.as_str() == truth.id.to_string()));
+    assert!(
+        read.lines.iter().zip(&truth.lines).all(|(read, truth)| read.id.as_str() == truth.id.to_string())
+    );
 }
 
 /// Does something before the second page of products.
@@ -225,7 +235,8 @@ async fn losses_on_the_way_lose_nothing() {
     for _ in 0..5 {
         bench.store.place(one());
     }
-    let losses = [Loss::LostBefore, Loss::LostAfter, Loss::Refused, Loss::DelayAfter(Duration::from_secs(40))];
+    let losses =
+        [Loss::LostBefore, Loss::LostAfter, Loss::Refused, Loss::DelayAfter(Duration::from_secs(40))];
     let faulty = Arc::new(Faulty::scripted(bench.store.clone(), losses));
     let channel = connect(PLAIN, faulty, bench.clock.clone());
     let mut tries = 0;

@@ -38,11 +38,8 @@ async fn a_parcel_is_a_shipment_and_the_status_follows() {
 #[tokio::test(start_paused = true)]
 async fn a_parcel_over_two_addresses_is_two_shipments_of_one_tracking() {
     let bench = bench(PLAIN);
-    let order = NewOrder::new(vec![
-        NewLine::new("A", 2),
-        NewLine::new("B", 3).to(1),
-        NewLine::new("C", 1).to(1),
-    ]);
+    let order =
+        NewOrder::new(vec![NewLine::new("A", 2), NewLine::new("B", 3).to(1), NewLine::new("C", 1).to(1)]);
     let id = bench.store.place(order.addresses(vec![FakeAddress::sample(), FakeAddress::sample()]));
     let mut request = bench.parcel(&id, &[(0, 2), (1, 2), (2, 1)]);
     let first = bench.channel.push_fulfillment(&request).await.unwrap();

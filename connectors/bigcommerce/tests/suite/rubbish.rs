@@ -36,8 +36,20 @@ fn json() -> impl Strategy<Value = String> {
         Just("\"Wed, 10 Jan 2018 21:05:30 +0000\"".to_owned()),
     ];
     let name = prop::sample::select(vec![
-        "id", "status_id", "date_created", "date_modified", "is_deleted", "quantity", "quantity_shipped",
-        "quantity_refunded", "type", "order_address_id", "items", "order_product_id", "billing_address", "sku",
+        "id",
+        "status_id",
+        "date_created",
+        "date_modified",
+        "is_deleted",
+        "quantity",
+        "quantity_shipped",
+        "quantity_refunded",
+        "type",
+        "order_address_id",
+        "items",
+        "order_product_id",
+        "billing_address",
+        "sku",
     ]);
     leaf.prop_recursive(4, 64, 8, move |inner| {
         prop_oneof![
@@ -61,8 +73,13 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
 
 fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
     let name = prop::sample::select(vec![
-        "date", "retry-after", "x-retry-after", "x-rate-limit-time-window-ms", "x-rate-limit-time-reset-ms",
-        "x-rate-limit-requests-quota", "x-rate-limit-requests-left",
+        "date",
+        "retry-after",
+        "x-retry-after",
+        "x-rate-limit-time-window-ms",
+        "x-rate-limit-time-reset-ms",
+        "x-rate-limit-requests-quota",
+        "x-rate-limit-requests-left",
     ]);
     let value = prop_oneof![
         any::<u64>().prop_map(|it| it.to_string()),
@@ -135,6 +152,10 @@ struct Writes(Arc<FakeStore>, Always);
 #[sdk::async_trait]
 impl Http for Writes {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, TransportError> {
-        if request.method() == http::Method::GET { self.0.send(request).await } else { self.1.send(request).await }
+        if request.method() == http::Method::GET {
+            self.0.send(request).await
+        } else {
+            self.1.send(request).await
+        }
     }
 }
