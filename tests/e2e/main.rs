@@ -2,6 +2,7 @@
 //! in ten is lost after the shop acted, and in one of the two runs the daemon is killed ten times. At the end every
 //! parcel is on the channel exactly once.
 
+mod bigcommerce;
 mod daemon;
 mod journey;
 mod operation;
