@@ -17,7 +17,7 @@ pub struct Write {
     pub kind: WriteKind,
     /// The supplier order's number.
     pub order: u32,
-    /// The parcel's number within the order; 0 for a split.
+    /// The parcel's number within the order; 0 for a split and an answer.
     #[serde(default, skip_serializing_if = "skip_zero")]
     pub parcel: u32,
     /// 1, 2, … per parcel and kind.
@@ -33,7 +33,10 @@ pub struct Write {
     /// Whether the channel should tell the customer.
     #[serde(default, skip_serializing_if = "skip_false")]
     pub notify: bool,
-    /// The remote fulfillment that it is about (track, void).
+    /// What the channel's own request is answered (answer).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<CancelAnswer>,
+    /// The remote fulfillment that it is about (track, void; of a create, one to be rewritten), or the request (answer).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<RemoteId>,
     /// Where it stands.
@@ -47,6 +50,9 @@ pub struct Write {
     /// A person gave it up: it is not planned again.
     #[serde(default, skip_serializing_if = "skip_false")]
     pub given_up: bool,
+    /// Its parcel was voided on a channel that cannot take it back: the next parcel of the same units takes its place.
+    #[serde(default, skip_serializing_if = "skip_false")]
+    pub orphaned: bool,
     /// An attempt may have been applied, and nothing has settled it since.
     #[serde(default, skip_serializing_if = "skip_false")]
     pub uncertain: bool,
@@ -63,6 +69,16 @@ pub struct Write {
     /// Remote fulfillments that this write made (or that were adopted), with their lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub made: Vec<Made>,
+}
+
+/// The supplier's answer to a channel's own cancellation request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelAnswer {
+    /// None of its units will be shipped.
+    pub accept: bool,
+    /// Why not, for the merchant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 /// A remote fulfillment that a write made.
@@ -86,6 +102,8 @@ pub enum WriteKind {
     Void,
     /// Shows a split on the channel.
     Split,
+    /// Accepts or rejects a cancellation request of the channel's own.
+    Answer,
 }
 
 impl WriteKind {
@@ -96,6 +114,7 @@ impl WriteKind {
             Self::Track => "track",
             Self::Void => "void",
             Self::Split => "split",
+            Self::Answer => "answer",
         }
     }
 }
@@ -178,7 +197,14 @@ impl Write {
 
     /// Whether it is about this parcel.
     pub fn is_of(&self, order: u32, parcel: u32) -> bool {
-        self.order == order && self.parcel == parcel && self.kind != WriteKind::Split
+        self.order == order
+            && self.parcel == parcel
+            && !matches!(self.kind, WriteKind::Split | WriteKind::Answer)
+    }
+
+    /// Whether it answers this request of the channel's.
+    pub fn answers(&self, request: &RemoteId) -> bool {
+        self.kind == WriteKind::Answer && self.targets.contains(request)
     }
 
     /// Whether it was replaced by a later one before it was sent.

@@ -17,6 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::outbox::Write;
 
+/// The hold of an order that the channel no longer has.
+pub const VANISHED: &str = "the channel no longer has this order";
+
 /// The layout that this release writes.
 pub const SCHEMA: u16 = 1;
 
@@ -29,15 +32,20 @@ impl RecordId {
     /// The id of a channel's order. Bytes outside `[A-Za-z0-9_]` become `~hh`, so that no channel's number can be
     /// taken for another's split (`1001-2` is an order's number in some shops).
     pub fn new(merchant: &str, channel: &str, remote: &RemoteId) -> Self {
-        let mut id = format!("{merchant}.{channel}.");
+        Self(format!("{merchant}.{channel}.{}", Self::key_part(remote)))
+    }
+
+    /// A channel's id as ids and keys here write it.
+    pub fn key_part(remote: &RemoteId) -> String {
+        let mut part = String::with_capacity(remote.as_str().len());
         for byte in remote.as_str().bytes() {
             if byte.is_ascii_alphanumeric() || byte == b'_' {
-                id.push(char::from(byte));
+                part.push(char::from(byte));
             } else {
-                id.push_str(&format!("~{byte:02x}"));
+                part.push_str(&format!("~{byte:02x}"));
             }
         }
-        Self(id)
+        part
     }
 
     /// Takes a supplier order's id apart: the record and which of its orders (1 without a suffix).
@@ -114,6 +122,18 @@ pub struct Record {
     /// What a person should look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alerts: Vec<Alert>,
+    /// Since when a cancellation waits for the supplier's answer, by our clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_requested_at: Option<Timestamp>,
+    /// Why the supplier last rejected a cancellation: told to the channel where it asks for an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_rejection: Option<String>,
+    /// Since when the channel no longer has the order, by our clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vanished_at: Option<Timestamp>,
+    /// Addresses that the channel showed before, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_addresses: Vec<FormerAddress>,
     /// Commands that carried an `Idempotency-Key`: key → what was asked and what came of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub commands: BTreeMap<String, CommandDone>,
@@ -177,6 +197,42 @@ pub struct AccountLine {
     /// Units whose cancellation the supplier refused.
     #[serde(default, skip_serializing_if = "skip_zero")]
     pub cancel_rejected: u32,
+    /// Units that the channel did not want when it was last looked at.
+    #[serde(default, skip_serializing_if = "skip_zero")]
+    pub unwanted: u32,
+    /// Units that a person cancelled here (for the merchant, or as the supplier cannot fulfil them) and that the
+    /// channel does not show as unwanted yet.
+    #[serde(default, skip_serializing_if = "skip_zero")]
+    pub by_hand: u32,
+}
+
+impl AccountLine {
+    /// Units cancelled, before they were routed or after.
+    pub fn all_cancelled(&self) -> u32 {
+        self.cancelled.saturating_add(self.cancelled_after)
+    }
+
+    /// Units that ought to be cancelled: by the channel's picture, or by a person's word.
+    pub fn to_cancel(&self) -> u32 {
+        self.unwanted.saturating_add(self.by_hand).min(self.ordered)
+    }
+
+    /// For people: the SKU, or the title of a line without one.
+    pub fn name(&self) -> &str {
+        self.sku.as_deref().unwrap_or(&self.title)
+    }
+}
+
+/// An address that the channel showed before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormerAddress {
+    /// The [`sdk::Delivery::key`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub delivery: String,
+    /// Where it went until then.
+    pub ship_to: Option<Address>,
+    /// When the change was seen, by our clock.
+    pub until: Timestamp,
 }
 
 /// Who fulfils a line.
@@ -285,6 +341,9 @@ pub struct SupplierOrder {
     /// Frozen at hand-off; until then the channel's own is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ship_to: Option<Address>,
+    /// A later address of the channel's that a person decided not to follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declined_ship_to: Option<Address>,
     /// The lines.
     pub lines: Vec<SupplierLine>,
     /// The supplier's own hold.
@@ -403,9 +462,27 @@ pub struct Shipment {
     /// Some of its units had been cancelled.
     #[serde(default, skip_serializing_if = "skip_false")]
     pub after_cancel: bool,
+    /// When the channel cancelled them, by its clock where it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled_at: Option<Timestamp>,
+    /// Channel units of it that the channel refused to hear of, since it had cancelled them: the rest is told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untold: Vec<LineQuantity>,
 }
 
 impl Shipment {
+    /// The channel units that the channel is to hear of.
+    pub fn to_tell(&self) -> Vec<LineQuantity> {
+        let mut lines = self.completes.clone();
+        for untold in &self.untold {
+            for line in lines.iter_mut().filter(|line| line.line == untold.line) {
+                line.quantity = line.quantity.saturating_sub(untold.quantity);
+            }
+        }
+        lines.retain(|line| line.quantity > 0);
+        lines
+    }
+
     /// `p{n}`.
     pub fn label(&self) -> String {
         format!("p{}", self.n)
@@ -476,6 +553,9 @@ pub struct Alert {
     pub code: String,
     /// In words.
     pub text: String,
+    /// Which supplier order, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<u32>,
     /// When it was first seen.
     pub at: Timestamp,
 }
@@ -507,6 +587,9 @@ pub struct Event {
     /// How loud: a person must act, or it went by itself.
     #[serde(default, skip_serializing_if = "Level::is_info")]
     pub level: Level,
+    /// When it happened on the channel, by its clock, where it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_at: Option<Timestamp>,
 }
 
 /// How loud an event is in the log.
@@ -608,6 +691,7 @@ impl Record {
     /// The reasons of the channel and the supplier to hold an order now (gates apart).
     pub fn holds(&self, order: &SupplierOrder) -> Vec<String> {
         let mut holds = self.seen.holds.clone();
+        holds.extend(self.vanished_at.map(|_| VANISHED.to_owned()));
         holds.extend(order.hold.iter().map(|reason| format!("held by the supplier: {reason}")));
         holds
     }
@@ -684,7 +768,30 @@ impl Record {
         level: Level,
         text: impl Into<String>,
     ) {
-        self.timeline.push(Event { at, event: event.to_owned(), text: text.into(), order, level });
+        let (event, text) = (event.to_owned(), text.into());
+        self.timeline.push(Event { at, event, text, order, level, channel_at: None });
+    }
+
+    /// Adds to the timeline what the channel did, with its own time.
+    pub fn note_of_channel(
+        &mut self,
+        at: Timestamp,
+        event: &str,
+        order: Option<u32>,
+        level: Level,
+        text: impl Into<String>,
+    ) {
+        let channel_at = self.changed_at();
+        let (event, text) = (event.to_owned(), text.into());
+        self.timeline.push(Event { at, event, text, order, level, channel_at });
+    }
+
+    /// When the channel made the order what it is: of a cancelled one the cancellation, else its last change.
+    pub fn changed_at(&self) -> Option<Timestamp> {
+        match &self.seen.state {
+            sdk::OrderState::Cancelled { at: Some(at), .. } => Some(*at),
+            _ => self.seen.updated_at,
+        }
     }
 
     /// Adds an alert once.
@@ -693,7 +800,7 @@ impl Record {
         if self.alerts.iter().any(|alert| alert.code == code && alert.text == text) {
             return false;
         }
-        self.alerts.push(Alert { code: code.to_owned(), text, at });
+        self.alerts.push(Alert { code: code.to_owned(), text, order: None, at });
         true
     }
 

@@ -1,10 +1,9 @@
 //! From a record to the documents that show it. Pure.
 
-use sdk::Timestamp;
-
 use super::document::{self, Push};
 use crate::{
     outbox::{Write, WriteState},
+    plan::{address, units},
     record::{NotOurs, Owner, Record, Rule, Shipment, SupplierOrder},
 };
 
@@ -37,6 +36,13 @@ pub fn order(record: &Record, order: &SupplierOrder, gaps: &[String]) -> documen
         },
         handed_off: is_handed_off(order),
         cancel_request: cancel_request(record, order),
+        address_change: address::change(record, order).cloned(),
+        former_addresses: record
+            .former_addresses
+            .iter()
+            .filter(|former| former.delivery == order.delivery)
+            .map(|former| document::FormerAddress { ship_to: former.ship_to.clone(), until: former.until })
+            .collect(),
         lines: order.lines.iter().map(|line| supplier_line(record, line)).collect(),
         shipments: record
             .shipments
@@ -92,21 +98,13 @@ fn supplier_line(record: &Record, line: &crate::record::SupplierLine) -> documen
 
 /// The units of an order that the channel no longer wants, as far as this order can answer for them.
 pub fn cancel_request(record: &Record, order: &SupplierOrder) -> Option<document::CancelRequest> {
-    let lines: Vec<_> = order
-        .lines
-        .iter()
-        .filter_map(|line| {
-            let account = record.line(line.channel_line.as_ref()?)?;
-            let quantity = account.cancel_requested.saturating_mul(line.per_unit).min(line.open());
-            (quantity > 0).then(|| document::LineUnits { id: line.label(), quantity })
-        })
-        .collect();
-    (!lines.is_empty()).then(|| document::CancelRequest { at: requested_at(record), lines })
-}
-
-fn requested_at(record: &Record) -> Timestamp {
-    let events = || record.timeline.iter().rev().filter(|event| event.event == "cancel.requested");
-    events().next().map(|event| event.at).or(record.seen.updated_at).unwrap_or(record.imported_at)
+    let asked = units::requested(record);
+    let of_line = |line: &crate::record::SupplierLine| {
+        Some(document::LineUnits { id: line.label(), quantity: *asked.get(&line.id)? })
+    };
+    let lines: Vec<_> = order.lines.iter().filter_map(of_line).collect();
+    let at = record.cancel_requested_at?;
+    (!lines.is_empty()).then_some(document::CancelRequest { at, lines })
 }
 
 fn shipment(record: &Record, shipment: &Shipment) -> document::Shipment {
@@ -122,6 +120,7 @@ fn shipment(record: &Record, shipment: &Shipment) -> document::Shipment {
         label_cost: shipment.label_cost.clone(),
         voided: shipment.voided_at.is_some(),
         after_cancel: shipment.after_cancel,
+        cancelled_at: shipment.cancelled_at,
         lines: shipment
             .lines
             .iter()
@@ -298,6 +297,7 @@ fn account_line(record: &Record, line: &crate::record::AccountLine) -> document:
         elsewhere_after: line.elsewhere_after,
         cancel_requested: line.cancel_requested,
         cancel_rejected: line.cancel_rejected,
+        by_hand: line.by_hand,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `portald orders …`.
 
 use clap::{Args, Subcommand};
-use sdk::Money;
+use sdk::{Address, Money, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     api::document::{AccountOrder, Order, OrderList, Why},
-    plan::command::{AddedLine, LineAmount, Parcel, TrackingChange},
+    plan::{
+        cancellation::By,
+        command::{AddedLine, LineAmount, Parcel, TrackingChange},
+    },
     record::{GateName, Level, Status},
 };
 
@@ -53,10 +56,54 @@ pub enum Verb {
         /// Its id.
         id: String,
     },
-    /// Take it into work (hand-off).
+    /// Take it into work (hand-off). Its channel is asked for it once more.
     Ack {
         /// Its id.
         id: String,
+        /// In spite of what the channel says: a hold, a change seen just now, a cancellation that waits.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Cancel open units by a person's word. Nothing of it is written to the channel.
+    Cancel {
+        /// Its id.
+        id: String,
+        /// Whose word it is: `merchant` (told by phone or mail), `supplier` (cannot fulfil).
+        #[arg(long, value_parser = by)]
+        by: By,
+        /// Why, for people.
+        #[arg(long)]
+        reason: Option<String>,
+        /// Which: l1=2, once a line. Without: all that is open.
+        #[arg(long = "line", value_name = "LINE=UNITS", value_parser = line_amount)]
+        lines: Vec<LineAmount>,
+    },
+    /// Agree to the cancellation that the channel asks for.
+    AcceptCancel {
+        /// Its id.
+        id: String,
+        /// Which: l1=2, once a line. Without: all that is asked for.
+        #[arg(long = "line", value_name = "LINE=UNITS", value_parser = line_amount)]
+        lines: Vec<LineAmount>,
+    },
+    /// Refuse the cancellation that the channel asks for: the units stay open.
+    RejectCancel {
+        /// Its id.
+        id: String,
+        /// Why, for people; told to the merchant where the channel asks for an answer.
+        #[arg(long)]
+        reason: String,
+        /// Which: l1=2, once a line. Without: all that is asked for.
+        #[arg(long = "line", value_name = "LINE=UNITS", value_parser = line_amount)]
+        lines: Vec<LineAmount>,
+    },
+    /// Follow an address that changed after the hand-off, or not.
+    ConfirmAddress {
+        /// Its id.
+        id: String,
+        /// The parcel goes to the old one all the same.
+        #[arg(long)]
+        keep_old: bool,
     },
     /// Record a parcel.
     Ship(Ship),
@@ -193,12 +240,26 @@ pub async fn run(client: &Client, verb: Verb) -> Result<(), Failure> {
             list(client, &filter).await
         }
         Verb::Show { id } => {
-            let Answer { document, text, .. } =
+            let Answer { document, text, now } =
                 client.get::<Order>(&format!("/v1/orders/{}", part(&id))).await?;
-            if client.json { Ok(output::say(&text)?) } else { show(&document) }
+            if client.json { Ok(output::say(&text)?) } else { show(&document, now) }
         }
         Verb::Why { id } => why(client, &at(&id, "why")).await,
-        Verb::Ack { id } => command(client, &at(&id, "ack"), &json!({}), None).await,
+        Verb::Ack { id, force } => command(client, &at(&id, "ack"), &json!({ "force": force }), None).await,
+        Verb::Cancel { id, by, reason, lines } => {
+            let body = json!({ "by": by, "reason": reason, "lines": lines });
+            command(client, &at(&id, "cancel"), &body, None).await
+        }
+        Verb::AcceptCancel { id, lines } => {
+            command(client, &at(&id, "accept-cancel"), &json!({ "lines": lines }), None).await
+        }
+        Verb::RejectCancel { id, reason, lines } => {
+            let body = json!({ "reason": reason, "lines": lines });
+            command(client, &at(&id, "reject-cancel"), &body, None).await
+        }
+        Verb::ConfirmAddress { id, keep_old } => {
+            command(client, &at(&id, "confirm-address"), &json!({ "keep_old": keep_old }), None).await
+        }
         Verb::Ship(ship) => {
             let key = ship.key();
             let path = at(&ship.id, "ship");
@@ -248,14 +309,14 @@ async fn done<B: Serialize>(
     body: &B,
     key: Option<String>,
 ) -> Result<Option<Order>, Failure> {
-    let Answer { document, text, .. } = client.post::<_, Value>(path, body, key).await?;
+    let Answer { document, text, now } = client.post::<_, Value>(path, body, key).await?;
     let order = serde_json::from_value::<Order>(document.clone()).ok();
     if client.json {
         output::say(&text)?;
         return Ok(order);
     }
     if let Some(order) = order {
-        show(&order)?;
+        show(&order, now)?;
         return Ok(Some(order));
     }
     let order: AccountOrder = serde_json::from_value(document).map_err(|error| {
@@ -318,7 +379,7 @@ async fn list(client: &Client, filter: &str) -> Result<(), Failure> {
             open.to_string(),
             shipped.to_string(),
             what,
-            notes(&order).join("; "),
+            notes(&order, now).join("; "),
         ]);
     }
     table.print("No orders.")?;
@@ -329,15 +390,18 @@ async fn list(client: &Client, filter: &str) -> Result<(), Failure> {
 }
 
 /// What a person should know of an order at a glance.
-fn notes(order: &Order) -> Vec<String> {
+fn notes(order: &Order, now: Timestamp) -> Vec<String> {
     let mut notes = order.reasons.clone();
     // A gate names the channel's holds already.
     let told = |hold: &str| {
         order.reasons.iter().any(|reason| reason.starts_with("channel-hold:") && reason.contains(hold))
     };
     notes.extend(order.holds.iter().filter(|hold| !told(hold)).cloned());
-    if order.cancel_request.is_some() {
-        notes.push("cancellation asked".to_owned());
+    if let Some(request) = &order.cancel_request {
+        let units: Vec<_> =
+            request.lines.iter().map(|line| format!("{}={}", line.id, line.quantity)).collect();
+        let age = output::age(now, request.at);
+        notes.push(format!("STOP: cancellation of {} asked {age} ago", units.join(" ")));
     }
     if let Some(lead) = &order.merged_into {
         notes.push(format!("ships with {lead}"));
@@ -349,7 +413,7 @@ fn notes(order: &Order) -> Vec<String> {
     notes
 }
 
-fn show(order: &Order) -> Result<(), Failure> {
+fn show(order: &Order, now: Timestamp) -> Result<(), Failure> {
     let say = |text: &str| output::say(&output::plain(text));
     for warning in order.warnings.iter().flatten() {
         say(&format!("warning: {warning}"))?;
@@ -363,15 +427,17 @@ fn show(order: &Order) -> Result<(), Failure> {
         output::instant(order.placed_at),
         order.version
     ))?;
-    for note in notes(order) {
+    for note in notes(order, now) {
         say(&format!("  {note}"))?;
     }
+    if !order.channel_gaps.is_empty() {
+        say(&format!("  the channel cannot tell everything: {}", order.channel_gaps.join("; ")))?;
+    }
     if let Some(to) = &order.ship_to {
-        let parts =
-            [&to.name, &to.company, &to.address1, &to.address2, &to.city, &to.province, &to.zip, &to.country];
-        let parts: Vec<&str> =
-            parts.into_iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
-        say(&format!("to {}", parts.join(", ").replace('\n', " ")))?;
+        say(&format!("to {}", place(to)))?;
+    }
+    if let Some(to) = &order.address_change {
+        say(&format!("the channel now says: to {}", place(to)))?;
     }
     if let Some(method) = &order.shipping_method {
         say(&format!("by {method}"))?;
@@ -417,12 +483,24 @@ fn show(order: &Order) -> Result<(), Failure> {
             parcel.tracking.as_deref().unwrap_or("without a number"),
             lines.join(" "),
             output::instant(parcel.shipped_at),
-            if parcel.voided { " · VOIDED" } else { "" },
+            match (parcel.voided, parcel.after_cancel) {
+                (true, _) => " · VOIDED",
+                (false, true) => " · SHIPPED AFTER CANCEL",
+                (false, false) => "",
+            },
             parcel.push.as_str(),
             parcel.push_error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default()
         ))?;
     }
     Ok(())
+}
+
+/// An address on one line.
+fn place(to: &Address) -> String {
+    let parts =
+        [&to.name, &to.company, &to.address1, &to.address2, &to.city, &to.province, &to.zip, &to.country];
+    let parts: Vec<&str> = parts.into_iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
+    parts.join(", ").replace('\n', " ")
 }
 
 async fn why(client: &Client, path: &str) -> Result<(), Failure> {
@@ -433,6 +511,10 @@ async fn why(client: &Client, path: &str) -> Result<(), Failure> {
     let say = |text: &str| output::say(&output::plain(text));
     say(&format!("{} · {}", document.number, document.id))?;
     say(&document.summary)?;
+    output::say("")?;
+    for sentence in &document.story {
+        say(sentence)?;
+    }
     output::say("")?;
     let mut trace = Table::new(&["ABOUT", "WHY"]);
     for finding in document.trace {
@@ -447,7 +529,9 @@ async fn why(client: &Client, path: &str) -> Result<(), Failure> {
             Level::Warn => "(warning) ",
             Level::Error => "(act) ",
         };
-        timeline.row([output::instant(event.at), event.event, format!("{loud}{}", event.text)]);
+        let on_channel = event.channel_at.map(|at| format!(" (there at {})", output::instant(at)));
+        let what = format!("{loud}{}{}", event.text, on_channel.unwrap_or_default());
+        timeline.row([output::instant(event.at), event.event, what]);
     }
     Ok(timeline.print("Nothing happened yet.")?)
 }
@@ -478,6 +562,10 @@ impl Ship {
         let half = |label: &str| sdk::clock::stable_hash(&format!("{label}{text}"));
         format!("ship-{:016x}{:016x}", half("a"), half("b"))
     }
+}
+
+fn by(text: &str) -> Result<By, String> {
+    serde_json::from_value(Value::from(text)).map_err(|_| "one of merchant, supplier".to_owned())
 }
 
 fn status(text: &str) -> Result<Status, String> {

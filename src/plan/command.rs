@@ -6,7 +6,11 @@ use chrono::NaiveDate;
 use sdk::{Money, Timestamp, clock::stable_hash};
 use serde::{Deserialize, Serialize};
 
-use super::{intake, orders, shipping, splits};
+use super::{
+    address,
+    cancellation::{self, By},
+    intake, orders, shipping, splits,
+};
 use crate::{
     policy::{Policies, Policy},
     record::{CommandDone, GateName, Record, RecordId, SupplierOrder},
@@ -17,7 +21,37 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     /// Take it into work (hand-off).
-    Ack,
+    Ack {
+        /// Although the channel holds it, no longer has it, or asks to cancel units of it.
+        #[serde(default)]
+        force: bool,
+    },
+    /// Cancel open units by a person's word; nothing of it is written to the channel.
+    Cancel {
+        /// Whose word it is.
+        by: By,
+        /// Why, for people.
+        reason: Option<String>,
+        /// Which; empty: all that is open.
+        lines: Vec<LineAmount>,
+    },
+    /// Agree to the cancellation that the channel asks for.
+    AcceptCancel {
+        /// Which; empty: all that is asked for.
+        lines: Vec<LineAmount>,
+    },
+    /// Refuse the cancellation that the channel asks for.
+    RejectCancel {
+        /// Why, for people; told to the merchant where the channel asks for an answer.
+        reason: String,
+        /// Which; empty: all that is asked for.
+        lines: Vec<LineAmount>,
+    },
+    /// Decide on an address that changed after the hand-off.
+    ConfirmAddress {
+        /// The parcel goes to the old one all the same.
+        keep_old: bool,
+    },
     /// Keep it from being worked on.
     Hold {
         /// Why, for people.
@@ -257,7 +291,13 @@ pub fn apply(
     let policy = setting.policy(record);
     let now = setting.now;
     match &ask.command {
-        Command::Ack => orders::ack(record, n, &policy, now)?,
+        Command::Ack { force } => orders::ack(record, n, *force, &policy, now)?,
+        Command::Cancel { by, reason, lines } => {
+            done.warnings = cancellation::cancel(record, n, *by, reason.as_deref(), lines, &policy, now)?;
+        }
+        Command::AcceptCancel { lines } => cancellation::accept(record, n, lines, now)?,
+        Command::RejectCancel { reason, lines } => cancellation::reject(record, n, reason, lines, now)?,
+        Command::ConfirmAddress { keep_old } => address::confirm(record, n, *keep_old, now)?,
         Command::Hold { reason } => orders::hold(record, n, reason, now)?,
         Command::Release { overrides } => done.warnings = orders::release(record, n, overrides, now)?,
         Command::Edit { lines, add } => done.warnings = orders::edit(record, n, lines, add, now)?,
@@ -276,7 +316,14 @@ pub fn apply(
             shipping::void(record, n, shipment, reason, now)?;
         }
     }
-    let moved = matches!(ask.command, Command::Ship(_) | Command::Void { .. });
+    let moved = matches!(
+        ask.command,
+        Command::Ship(_)
+            | Command::Void { .. }
+            | Command::Cancel { .. }
+            | Command::AcceptCancel { .. }
+            | Command::RejectCancel { .. }
+    );
     for record in book.values_mut() {
         let policy = setting.policy(record);
         if moved {

@@ -1,11 +1,11 @@
 //! One write's way to the channel: what to do next, and what its result means.
 
 use sdk::{
-    Error, ErrorKind, FulfillmentRequest, LineQuantity, Pushed, RemoteFulfillment, RemoteId, SplitMirror,
-    Timestamp, TrackingSet, TrackingUpdate,
+    CancellationAnswer, Error, ErrorKind, FulfillmentRequest, LineQuantity, Pushed, RemoteFulfillment,
+    RemoteId, SplitMirror, Timestamp, TrackingSet, TrackingUpdate,
 };
 
-use super::{intake, mirror};
+use super::{cancellation, intake, mirror};
 use crate::{
     outbox::{self, Made, Write, WriteKind, WriteState},
     policy::Policy,
@@ -41,6 +41,8 @@ pub enum Step {
     },
     /// Show a split.
     Split(SplitMirror),
+    /// Answer a cancellation request of the channel's own.
+    Answer(CancellationAnswer),
 }
 
 /// What came of a step.
@@ -48,7 +50,7 @@ pub enum Step {
 pub enum Outcome {
     /// A fulfillment was made.
     Pushed(Pushed),
-    /// Done (track, void, split).
+    /// Done (track, void, split, answer; a create that rewrote a fulfillment).
     Done,
     /// It failed; the kind says what next.
     Failed(Error),
@@ -103,7 +105,14 @@ pub fn start(
         return None;
     }
     let may_go = match record.writes[index].kind {
-        WriteKind::Create => start_create(record, index, present, policy, now),
+        WriteKind::Create => {
+            let may_go = start_create(record, index, present, policy, now);
+            if may_go {
+                rewrite_orphan(record, index, present);
+            }
+            may_go
+        }
+        WriteKind::Answer => true,
         WriteKind::Track | WriteKind::Void => aim(record, index, now),
         WriteKind::Split => start_split(record, index, now),
     };
@@ -130,7 +139,7 @@ fn start_create(
     now: Timestamp,
 ) -> bool {
     let write = &record.writes[index];
-    if !write.uncertain && !write.state.is_uncertain() && mirror::void_of(record, write).is_some() {
+    if !write.uncertain && !write.state.is_uncertain() && mirror::is_taken_back(record, write) {
         // Voided while a request was out that, as is known now, did nothing (more): the rest must not follow.
         record.writes[index].state = WriteState::Dropped { at: now };
         return false;
@@ -154,11 +163,43 @@ fn start_create(
     // The channel does not show the rest of it.
     write.state = WriteState::Pending;
     write.uncertain = false;
-    if mirror::void_of(record, &record.writes[index]).is_some() {
+    if mirror::is_taken_back(record, &record.writes[index]) {
         record.writes[index].state = WriteState::Dropped { at: now };
         return false;
     }
     true
+}
+
+/// Where a voided parcel could not be taken back, the channel still shows it: a parcel of the same units takes its
+/// place there by a correction, since a second fulfillment would be refused or told twice.
+fn rewrite_orphan(record: &mut Record, index: usize, present: Option<&[RemoteFulfillment]>) {
+    let write = &record.writes[index];
+    let targets = if write.made.is_empty() {
+        let there = |id: &RemoteId| {
+            present.is_none_or(|present| present.iter().any(|remote| remote.id == *id && remote.active))
+        };
+        orphan_of(record, write).filter(|orphan| orphan.made.iter().all(|made| there(&made.id)))
+    } else {
+        None
+    };
+    let targets = targets.iter().flat_map(|orphan| &orphan.made).map(|made| made.id.clone()).collect();
+    record.writes[index].targets = targets;
+}
+
+/// A `create` left behind with just the units of this one.
+fn orphan_of<'r>(record: &'r Record, write: &Write) -> Option<&'r Write> {
+    let sorted = |lines: &[LineQuantity]| {
+        let mut lines = lines.to_vec();
+        lines.sort();
+        lines
+    };
+    let lines = sorted(&write.lines);
+    record.writes.iter().find(|orphan| {
+        orphan.orphaned
+            && !orphan.made.is_empty()
+            && orphan.remaining().is_empty()
+            && sorted(&orphan.lines) == lines
+    })
 }
 
 /// Takes a remote fulfillment for what an attempt of unknown outcome made, if it can be nothing else.
@@ -248,6 +289,7 @@ fn step(record: &Record, index: usize) -> Step {
     let write = &record.writes[index];
     let (key, order) = (write.key.clone(), record.seen.id.clone());
     match write.kind {
+        WriteKind::Create if !write.targets.is_empty() => Step::Track(corrections(record, write)),
         WriteKind::Create => Step::Push(FulfillmentRequest {
             key,
             order,
@@ -258,24 +300,33 @@ fn step(record: &Record, index: usize) -> Step {
             // A parcel over two locations is two fulfillments, and one message.
             notify: write.notify && write.made.is_empty(),
         }),
-        WriteKind::Track => Step::Track(
-            write
-                .targets
-                .iter()
-                .enumerate()
-                .map(|(at, fulfillment)| TrackingUpdate {
-                    key: key.clone(),
-                    order: order.clone(),
-                    number: record.seen.number.clone(),
-                    fulfillment: fulfillment.clone(),
-                    tracking: write.tracking.clone(),
-                    notify: write.notify && at == 0,
-                })
-                .collect(),
-        ),
+        WriteKind::Track => Step::Track(corrections(record, write)),
         WriteKind::Void => Step::Void { key, order, fulfillments: write.targets.clone() },
         WriteKind::Split => Step::Split(SplitMirror { key, order, lines: write.lines.clone() }),
+        WriteKind::Answer => {
+            let answer = write.answer.clone();
+            Step::Answer(CancellationAnswer {
+                key,
+                order,
+                request: write.targets.first().cloned().unwrap_or_default(),
+                accept: answer.as_ref().is_some_and(|answer| answer.accept),
+                message: answer.and_then(|answer| answer.message),
+            })
+        }
     }
+}
+
+fn corrections(record: &Record, write: &Write) -> Vec<TrackingUpdate> {
+    let of_one = |(at, fulfillment): (usize, &RemoteId)| TrackingUpdate {
+        key: write.key.clone(),
+        order: record.seen.id.clone(),
+        number: record.seen.number.clone(),
+        fulfillment: fulfillment.clone(),
+        tracking: write.tracking.clone(),
+        // A parcel over two locations is two fulfillments, and one message.
+        notify: write.notify && at == 0,
+    };
+    write.targets.iter().enumerate().map(of_one).collect()
 }
 
 /// Records what came of a step, and plans what follows. `jitter` in `0.0..1.0`.
@@ -305,7 +356,10 @@ pub fn finish(
                 write.next_at = now;
             }
         }
-        Outcome::Done => settle(record, index, now),
+        Outcome::Done => {
+            take_over(record, index);
+            settle(record, index, now);
+        }
         Outcome::Failed(_) | Outcome::LookFailed(_) if !record.writes[index].state.is_owed() => {}
         Outcome::Failed(error) => failed(record, index, error, false, policy, now, jitter),
         Outcome::LookFailed(error) => {
@@ -319,6 +373,26 @@ pub fn finish(
     }
     intake::take_in(record, policy, now);
     super::reconcile(record, policy, now);
+}
+
+/// A rewritten fulfillment is the new parcel's from now on.
+fn take_over(record: &mut Record, index: usize) {
+    let write = &record.writes[index];
+    if write.kind != WriteKind::Create || write.targets.is_empty() {
+        return;
+    }
+    let targets = write.targets.clone();
+    for at in 0..record.writes.len() {
+        if at == index || !record.writes[at].orphaned {
+            continue;
+        }
+        let (moved, kept) = std::mem::take(&mut record.writes[at].made)
+            .into_iter()
+            .partition(|made| targets.contains(&made.id));
+        record.writes[at].made = kept;
+        let moved: Vec<Made> = moved;
+        record.writes[index].made.extend(moved);
+    }
 }
 
 /// The channel has all of it.
@@ -336,6 +410,11 @@ fn settle(record: &mut Record, index: usize, now: Timestamp) {
         }
         WriteKind::Void => ("fulfillment.voided", format!("the channel took parcel p{parcel} back")),
         WriteKind::Split => ("split.pushed", "the channel shows the split".to_owned()),
+        WriteKind::Answer => {
+            let accepted = write.answer.as_ref().is_some_and(|answer| answer.accept);
+            let what = if accepted { "accepted" } else { "rejected" };
+            ("cancel.answered", format!("the channel's cancellation request was {what} there"))
+        }
     };
     let text = if attempts > 1 { format!("{what}, after {attempts} attempts") } else { what };
     record.note(now, event, Some(order), Level::Info, text);
@@ -382,7 +461,7 @@ fn failed(
         ErrorKind::Rejected | ErrorKind::NotFound | ErrorKind::Malformed | ErrorKind::Unsupported => false,
     };
     if !again {
-        park(record, index, error.to_string(), now);
+        park(record, index, refusal(record, index, error), now);
         return;
     }
     if !looked {
@@ -390,6 +469,23 @@ fn failed(
     }
     write.next_at = later(now, wait);
     retry_note(record, index, error, now);
+}
+
+/// Why a write was refused; of a parcel that crossed a cancellation, that.
+fn refusal(record: &Record, index: usize, error: &Error) -> String {
+    let write = &record.writes[index];
+    let crossed = record
+        .shipments
+        .iter()
+        .filter(|shipment| shipment.order == write.order && shipment.n == write.parcel)
+        .find_map(|shipment| shipment.cancelled_at.filter(|_| write.kind == WriteKind::Create));
+    match crossed {
+        Some(at) => format!(
+            "shipped after a cancellation ({}), and the channel does not take it any more: {error}",
+            cancellation::stamp(at)
+        ),
+        None => error.to_string(),
+    }
 }
 
 /// The first failures one by one, then every tenth: a channel that is down for a day must not fill the record.

@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sdk::{Delivery, DeliveryKind, Line, Order, OrderState, RemoteFulfillment, RemoteId, Timestamp};
+use sdk::{Delivery, DeliveryKind, Group, Line, Order, OrderState, RemoteFulfillment, RemoteId, Timestamp};
 
-use super::units::{self, Gone, Scope};
+use super::{cancellation, units};
 use crate::{
     outbox::WriteKind,
     policy::{Fields, Policy},
-    record::{AccountLine, Level, Owner, Record},
+    record::{AccountLine, Level, Owner, Record, VANISHED},
 };
 
 /// Removes what the merchant does not pass on: it is not even stored.
@@ -59,9 +59,13 @@ pub fn difference(old: &Order, new: &Order) -> String {
 
 /// Tells on the timeline what the channel changed.
 pub fn note_changes(record: &mut Record, seen: &Order, now: Timestamp) {
+    note_regrouping(record, seen, now);
+    note_deleted(record, seen, now);
     let mut old = record.seen.clone();
-    // Our own pushes change the fulfillments; they have events of their own.
+    // Our own pushes change the fulfillments and what is open; they have events of their own.
     old.fulfillments.clone_from(&seen.fulfillments);
+    old.groups.clone_from(&seen.groups);
+    old.cancellation_requests.clone_from(&seen.cancellation_requests);
     let only_stamp = Order { updated_at: seen.updated_at, extra: seen.extra.clone(), ..old.clone() };
     if only_stamp == *seen {
         return;
@@ -73,18 +77,9 @@ pub fn note_changes(record: &mut Record, seen: &Order, now: Timestamp) {
     if (Order { updated_at: seen.updated_at, extra: seen.extra.clone(), ..lines_same }) == *seen {
         return;
     }
+    note_holds(record, seen, now);
     let what = difference(&old, seen);
     record.note(now, "order.changed", None, Level::Info, format!("the channel changed it: {what}"));
-    let moved: Vec<u32> = record
-        .orders
-        .iter()
-        .filter(|order| {
-            let told = seen.deliveries.iter().find(|delivery| delivery.key == order.delivery);
-            order.ship_to.is_some() && told.is_some_and(|told| told.ship_to != order.ship_to)
-        })
-        .filter(|order| order.lines.iter().any(|line| line.open() > 0))
-        .map(|order| order.n)
-        .collect();
     let apart: Vec<u32> = record
         .orders
         .iter()
@@ -104,11 +99,106 @@ pub fn note_changes(record: &mut Record, seen: &Order, now: Timestamp) {
         let text = "its address changed: it no longer ships together with others";
         record.note(now, "order.unmerged", Some(n), Level::Warn, text);
     }
-    for n in moved {
-        let text = format!("the ship-to of {} changed on the channel after hand-off", record.id.order(n));
-        if record.alert(now, "address-changed", text.clone()) {
-            record.note(now, "order.address_changed", Some(n), Level::Error, text);
+    super::address::note_changes(record, seen, now);
+}
+
+/// Holds that the channel set or lifted: before the hand-off they keep an order from being worked on.
+fn note_holds(record: &mut Record, seen: &Order, now: Timestamp) {
+    let set: Vec<&str> =
+        seen.holds.iter().filter(|hold| !record.seen.holds.contains(hold)).map(String::as_str).collect();
+    let in_work = record
+        .orders
+        .iter()
+        .any(|order| order.acked_at.is_some() && order.lines.iter().any(|line| line.open() > 0));
+    if !set.is_empty() {
+        let (level, so) = if in_work {
+            (Level::Error, ", though it is in work: look before it ships")
+        } else {
+            (Level::Info, "")
+        };
+        let text = format!("the channel holds it{so}: {}", set.join(", "));
+        record.note(now, "order.channel_hold", None, level, text);
+    } else if seen.holds.is_empty() && !record.seen.holds.is_empty() {
+        record.note(now, "order.channel_release", None, Level::Info, "the channel holds it no longer");
+    }
+}
+
+/// A split that the merchant made on the channel: more groups hold a line than before, by units that were there. It
+/// changes no supplier order. Groups made by our own voids come with as many more units, those of our own splits are
+/// known.
+fn note_regrouping(record: &mut Record, seen: &Order, now: Timestamp) {
+    if record.seen.groups.is_empty() {
+        return;
+    }
+    let units = |groups: &[Group], id: &RemoteId| -> u64 {
+        groups
+            .iter()
+            .flat_map(|group| &group.lines)
+            .filter(|line| line.line == *id)
+            .map(|line| u64::from(line.quantity))
+            .sum()
+    };
+    let holding = |groups: &[Group], id: &RemoteId| {
+        groups.iter().filter(|group| group.lines.iter().any(|line| line.line == *id)).count()
+    };
+    let new: Vec<Group> = seen
+        .groups
+        .iter()
+        .filter(|group| record.seen.groups.iter().all(|old| old.id != group.id))
+        .cloned()
+        .collect();
+    let mut apart = Vec::new();
+    for line in &record.lines {
+        if !matches!(line.owner, Owner::Supplier { .. })
+            || holding(&seen.groups, &line.id) <= holding(&record.seen.groups, &line.id)
+        {
+            continue;
         }
+        let grown = units(&seen.groups, &line.id).saturating_sub(units(&record.seen.groups, &line.id));
+        let mirrored: u64 = record
+            .writes
+            .iter()
+            .filter(|write| write.kind == WriteKind::Split && write.may_be_told())
+            .flat_map(|write| &write.lines)
+            .filter(|split| split.line == line.id)
+            .map(|split| u64::from(split.quantity))
+            .sum();
+        if units(&new, &line.id) > grown.saturating_add(mirrored) {
+            apart.push(line.name().to_owned());
+        }
+    }
+    if !apart.is_empty() {
+        let text = format!(
+            "the merchant split {} on the channel into {} groups: the supplier's orders stay as they are",
+            apart.join(", "),
+            seen.groups.len()
+        );
+        record.alert(now, "split-on-channel", text.clone());
+        record.note(now, "order.split_on_channel", None, Level::Warn, text);
+    }
+}
+
+/// Fulfillments of ours that the channel showed and does not show any more.
+fn note_deleted(record: &mut Record, seen: &Order, now: Timestamp) {
+    let gone: Vec<RemoteId> = record
+        .writes
+        .iter()
+        .filter(|write| write.kind == WriteKind::Create && !super::mirror::is_taken_back(record, write))
+        .flat_map(|create| &create.made)
+        .filter(|made| record.seen.fulfillments.iter().any(|old| old.id == made.id && old.active))
+        .filter(|made| seen.fulfillments.iter().all(|new| new.id != made.id))
+        .map(|made| made.id.clone())
+        .collect();
+    for id in gone {
+        note_taken_back(record, &id, now);
+    }
+}
+
+fn note_taken_back(record: &mut Record, id: &RemoteId, now: Timestamp) {
+    let text =
+        format!("fulfillment {id} was taken back on the channel, not by us: its parcel is no longer told");
+    if record.alert(now, "fulfillment-taken-back", text.clone()) {
+        record.note(now, "fulfillment.taken_back", None, Level::Error, text);
     }
 }
 
@@ -124,33 +214,35 @@ pub fn take_in(record: &mut Record, policy: &Policy, now: Timestamp) {
         }
     }
     for gone in taken_back(record) {
-        let text = format!(
-            "fulfillment {gone} was taken back on the channel, not by us: its parcel is no longer told"
-        );
-        if record.alert(now, "fulfillment-taken-back", text.clone()) {
-            record.note(now, "fulfillment.taken_back", None, Level::Error, text);
-        }
+        note_taken_back(record, &gone, now);
     }
-    let before = (
-        total(record, |line| line.cancelled + line.cancelled_after),
-        total(record, |line| line.cancel_requested),
-    );
-    let elsewhere_before = total(record, |line| line.elsewhere_before + line.elsewhere_after);
+    let before: Vec<Terms> = record.lines.iter().map(Terms::of).collect();
     grow(record, policy);
+    let asked: BTreeMap<RemoteId, u32> = cancellation::asked(&record.seen.cancellation_requests)
+        .into_iter()
+        .map(|(line, units)| (line.clone(), units))
+        .collect();
+    let mut crossed = Vec::new();
+    let mut in_work = false;
     for index in 0..record.lines.len() {
         let line = &record.lines[index];
         if !matches!(line.owner, Owner::Supplier { .. }) || line.excluded > 0 {
             continue;
         }
-        elsewhere(record, index, shown.foreign.get(&record.lines[index].id).copied().unwrap_or(0));
+        in_work |= cancellation::elsewhere(record, index, shown.foreign.get(&line.id).copied().unwrap_or(0));
         let id = &record.lines[index].id;
         let fulfillable = record.seen.lines.iter().find(|line| line.id == *id);
         let fulfillable = fulfillable.map_or(0, |line| fulfillable_of(&record.seen, line));
-        let wanted = fulfillable.saturating_add(shown.fulfilled.get(id).copied().unwrap_or(0));
-        cancel(record, index, wanted, policy);
+        let kept = fulfillable.saturating_sub(asked.get(id).copied().unwrap_or(0));
+        let wanted = kept.saturating_add(shown.fulfilled.get(id).copied().unwrap_or(0));
+        let left = cancellation::settle(record, index, wanted, policy);
+        if left > 0 {
+            crossed.push((record.lines[index].id.clone(), left));
+        }
     }
     record.orders.retain(|order| !order.lines.is_empty());
-    tell(record, before, elsewhere_before, now);
+    tell(record, &before, in_work, now);
+    cancellation::mark_crossed(record, &crossed, now);
 }
 
 /// The units of a line that can still be fulfilled: none of a cancelled order.
@@ -158,29 +250,81 @@ pub(super) fn fulfillable_of(seen: &Order, line: &Line) -> u32 {
     if matches!(seen.state, OrderState::Cancelled { .. }) { 0 } else { line.fulfillable }
 }
 
-fn total(record: &Record, term: impl Fn(&AccountLine) -> u32) -> u64 {
-    record.lines.iter().map(|line| u64::from(term(line))).sum()
+/// What a line's terms were, to tell what became of them.
+#[derive(Clone, Copy, Default)]
+struct Terms {
+    cancelled: u32,
+    requested: u32,
+    elsewhere: u32,
+    to_cancel: u32,
 }
 
-fn tell(record: &mut Record, before: (u64, u64), elsewhere: u64, now: Timestamp) {
-    let cancelled = total(record, |line| line.cancelled + line.cancelled_after);
-    if cancelled > before.0 {
-        let text = format!("the channel no longer wants {} units", cancelled - before.0);
-        record.note(now, "order.cancelled", None, Level::Info, text);
-    } else if cancelled < before.0 {
-        let text = format!("the channel wants {} cancelled units again", before.0 - cancelled);
-        record.note(now, "order.reinstated", None, Level::Info, text);
+impl Terms {
+    fn of(line: &AccountLine) -> Self {
+        Self {
+            cancelled: line.all_cancelled(),
+            requested: line.cancel_requested,
+            elsewhere: line.elsewhere_before + line.elsewhere_after,
+            to_cancel: line.to_cancel(),
+        }
     }
-    let requested = total(record, |line| line.cancel_requested);
-    if requested > before.1 {
-        let text = format!("STOP: the channel cancelled {requested} units that are already in work");
-        record.alert(now, "cancel-requested", text.clone());
-        record.note(now, "cancel.requested", None, Level::Error, text);
+}
+
+/// Tells on the timeline what became of the lines' terms, with the cause and the channel's own time.
+fn tell(record: &mut Record, before: &[Terms], in_work: bool, now: Timestamp) {
+    let told = |more: &dyn Fn(Terms, Terms) -> u32, why: bool| -> String {
+        let mut parts = Vec::new();
+        for (index, line) in record.lines.iter().enumerate() {
+            let units = more(before.get(index).copied().unwrap_or_default(), Terms::of(line));
+            if units > 0 && why {
+                parts.push(format!("{units} × {} ({})", line.name(), cancellation::cause(record, &line.id)));
+            } else if units > 0 {
+                parts.push(format!("{units} × {}", line.name()));
+            }
+        }
+        parts.join(", ")
+    };
+    let cancelled = told(&|old, new| new.cancelled.saturating_sub(old.cancelled), true);
+    let reinstated = told(
+        &|old, new| old.cancelled.saturating_sub(new.cancelled + new.elsewhere.saturating_sub(old.elsewhere)),
+        false,
+    );
+    let requested = told(&|old, new| new.requested.saturating_sub(old.requested), true);
+    let withdrawn = told(
+        &|old, new| {
+            let less = old.requested.saturating_sub(new.requested);
+            less.min(old.to_cancel.saturating_sub(new.to_cancel))
+        },
+        false,
+    );
+    let elsewhere = told(&|old, new| new.elsewhere.saturating_sub(old.elsewhere), false);
+    if !cancelled.is_empty() {
+        let text = format!("the channel no longer wants {cancelled}");
+        record.note_of_channel(now, "order.cancelled", None, Level::Info, text);
     }
-    let now_elsewhere = total(record, |line| line.elsewhere_before + line.elsewhere_after);
-    if now_elsewhere > elsewhere {
-        let text = format!("{} of our units were fulfilled by someone else", now_elsewhere - elsewhere);
-        record.note(now, "order.fulfilled_elsewhere", None, Level::Warn, text);
+    if !reinstated.is_empty() {
+        let text = format!("the channel wants {reinstated} again");
+        record.note_of_channel(now, "order.reinstated", None, Level::Info, text);
+    }
+    if !requested.is_empty() {
+        let text = format!("STOP: {requested} cancelled while in work");
+        record.note_of_channel(now, "cancel.requested", None, Level::Error, text);
+    }
+    if !withdrawn.is_empty() {
+        let text = format!("the channel wants {withdrawn} after all: no answer is needed");
+        record.note_of_channel(now, "cancel.withdrawn", None, Level::Info, text);
+    }
+    if !elsewhere.is_empty() {
+        let (level, so) = if in_work {
+            (Level::Error, ": they are in work here, do not ship them")
+        } else {
+            (Level::Warn, "")
+        };
+        let text = format!("{elsewhere} fulfilled by someone else{so}");
+        if in_work {
+            record.alert(now, "fulfilled-elsewhere", text.clone());
+        }
+        record.note_of_channel(now, "order.fulfilled_elsewhere", None, level, text);
     }
 }
 
@@ -215,6 +359,8 @@ fn grow(record: &mut Record, policy: &Policy) {
                 elsewhere_after: 0,
                 cancel_requested: 0,
                 cancel_rejected: 0,
+                unwanted: 0,
+                by_hand: 0,
             });
             record.lines.len() - 1
         });
@@ -235,86 +381,6 @@ fn grow(record: &mut Record, policy: &Policy) {
             }
         }
     }
-}
-
-/// Units that someone else fulfilled leave the held ones first, then the open ones; they return when that
-/// fulfillment is taken back.
-fn elsewhere(record: &mut Record, index: usize, foreign: u32) {
-    let line = &record.lines[index];
-    let known = line.elsewhere_before + line.elsewhere_after;
-    if foreign > known {
-        let mut more = foreign - known;
-        // `grow` counted units that were fulfilled before the first look as cancelled.
-        let counted = record.lines[index].cancelled.min(more);
-        let not_in_orders = counted.saturating_sub(in_orders(record, index));
-        let moved = not_in_orders.min(more);
-        record.lines[index].cancelled -= moved;
-        record.lines[index].elsewhere_before += moved;
-        more -= moved;
-        let held = units::available(record, index, Scope::Any).min(record.lines[index].held).min(more);
-        units::take(record, index, held, Scope::Any, Gone::Elsewhere);
-        record.lines[index].held -= held;
-        record.lines[index].elsewhere_before += held;
-        more -= held;
-        let open = units::available(record, index, Scope::Any).min(more);
-        units::take(record, index, open, Scope::Any, Gone::Elsewhere);
-        record.lines[index].elsewhere_after += open;
-    } else if foreign < known {
-        let mut back = known - foreign;
-        let after = record.lines[index].elsewhere_after.min(back);
-        record.lines[index].elsewhere_after -= after;
-        back -= after;
-        record.lines[index].elsewhere_before -= back;
-        record.lines[index].held += back;
-        units::give_back(record, index, after + back, Gone::Elsewhere);
-    }
-}
-
-/// Cancelled units of a line that its supplier orders still show as cancelled.
-fn in_orders(record: &Record, index: usize) -> u32 {
-    let Owner::Supplier { parts, .. } = &record.lines[index].owner else { return 0 };
-    let Some(part) = parts.first() else { return 0 };
-    let own: u32 = record
-        .orders
-        .iter()
-        .flat_map(|order| &order.lines)
-        .filter(|own| own.channel_line.as_ref() == Some(&record.lines[index].id) && own.sku == part.sku)
-        .map(|own| own.cancelled)
-        .sum();
-    (own / part.per_unit.max(1)).saturating_sub(record.lines[index].cancelled_after)
-}
-
-/// Units that the channel no longer wants leave the held ones, then those not yet in work; the rest becomes
-/// a request. Units that it wants again come back first.
-fn cancel(record: &mut Record, index: usize, wanted: u32, policy: &Policy) {
-    let line = &record.lines[index];
-    let target = line.ordered.saturating_sub(wanted);
-    let known = line.cancelled + line.cancelled_after;
-    if target < known {
-        let mut back = known - target;
-        let after = record.lines[index].cancelled_after.min(back);
-        record.lines[index].cancelled_after -= after;
-        back -= after;
-        record.lines[index].cancelled -= back;
-        record.lines[index].held += back;
-        units::give_back(record, index, after + back, Gone::Cancelled);
-    }
-    record.lines[index].cancel_rejected = record.lines[index].cancel_rejected.min(target);
-    let known = record.lines[index].cancelled + record.lines[index].cancelled_after;
-    let mut more = target.saturating_sub(known).saturating_sub(record.lines[index].cancel_rejected);
-    let held = units::available(record, index, Scope::BeforeHandOff).min(record.lines[index].held).min(more);
-    units::take(record, index, held, Scope::BeforeHandOff, Gone::Cancelled);
-    record.lines[index].held -= held;
-    record.lines[index].cancelled += held;
-    more -= held;
-    if policy.cancel_at_once {
-        let open = units::available(record, index, Scope::BeforeHandOff).min(more);
-        let open = open.min(record.lines[index].routed);
-        units::take(record, index, open, Scope::BeforeHandOff, Gone::Cancelled);
-        record.lines[index].cancelled_after += open;
-        more -= open;
-    }
-    record.lines[index].cancel_requested = more.min(units::available(record, index, Scope::Any));
 }
 
 /// What the channel shows as fulfilled, told apart.
@@ -359,23 +425,20 @@ impl Shown {
 fn taken_back(record: &Record) -> Vec<RemoteId> {
     let creates = record.writes.iter().filter(|write| write.kind == WriteKind::Create);
     creates
-        .filter(|create| super::mirror::void_of(record, create).is_none())
+        .filter(|create| !super::mirror::is_taken_back(record, create))
         .flat_map(|create| &create.made)
         .filter(|made| record.seen.fulfillments.iter().any(|seen| seen.id == made.id && !seen.active))
         .map(|made| made.id.clone())
         .collect()
 }
 
-/// The channel no longer has the order: a person looks, and what is not in work waits. Answers whether that is news.
+/// The channel no longer has the order: a person looks, and nothing of it is handed off. Answers whether that is news.
 pub fn vanished(record: &mut Record, now: Timestamp) -> bool {
-    let text = "the channel no longer has this order";
-    if !record.alert(now, "vanished", text) {
+    if record.vanished_at.is_some() {
         return false;
     }
-    for order in record.orders.iter_mut().filter(|order| order.acked_at.is_none() && order.hold.is_none()) {
-        order.hold = Some(text.to_owned());
-    }
-    record.note(now, "order.vanished", None, Level::Error, text);
+    record.vanished_at = Some(now);
+    record.note(now, "order.vanished", None, Level::Error, VANISHED);
     true
 }
 

@@ -112,19 +112,15 @@ fn split_writes(record: &mut Record, policy: &Policy, now: Timestamp) -> bool {
 /// One parcel's writes.
 fn parcel(record: &mut Record, index: usize, policy: &Policy, now: Timestamp) -> bool {
     let shipment = &record.shipments[index];
-    let wanted = shipment.voided_at.is_none() && !shipment.completes.is_empty();
     let (order, n) = (shipment.order, shipment.n);
-    let lines = shipment.completes.clone();
+    let lines = shipment.to_tell();
+    let wanted = shipment.voided_at.is_none() && !lines.is_empty();
     let mut tracking = shipment.tracking.clone();
     tracking.others = others(record, shipment);
     let shipped_at = shipment.shipped_at;
 
     let mut changed = false;
-    let live = record.writes.iter().rposition(|write| {
-        write.is_of(order, n) && write.kind == WriteKind::Create && !write.is_superseded()
-    });
-    let live = live.filter(|at| !is_taken_back(record, *at));
-    if let Some(at) = live {
+    if let Some(at) = live_create_at(record, order, n) {
         let create = &record.writes[at];
         if create.given_up && create.made.is_empty() {
             return false;
@@ -141,12 +137,16 @@ fn parcel(record: &mut Record, index: usize, policy: &Policy, now: Timestamp) ->
                 // Told in part: what is made is taken back, the rest is not sent.
                 record.writes[at].state = WriteState::Dropped { at: now };
             }
-            let revision = record.writes[at].revision;
-            let targets = record.writes[at].made.iter().map(|made| made.id.clone()).collect();
             drop_unsent_tracks(record, order, n, now);
-            let mut void = blank(record, WriteKind::Void, order, n, revision, policy, now);
-            void.targets = targets;
-            record.writes.push(void);
+            if policy.capabilities.voids || policy.capabilities.void_notices {
+                let revision = record.writes[at].revision;
+                let targets = record.writes[at].made.iter().map(|made| made.id.clone()).collect();
+                let mut void = blank(record, WriteKind::Void, order, n, revision, policy, now);
+                void.targets = targets;
+                record.writes.push(void);
+            } else {
+                record.writes[at].orphaned = true;
+            }
             if !policy.capabilities.voids {
                 let text = format!(
                     "parcel p{n} of {} was taken back: this channel cannot take it back by itself, do it there by hand",
@@ -178,10 +178,22 @@ fn parcel(record: &mut Record, index: usize, policy: &Policy, now: Timestamp) ->
     changed
 }
 
-/// Whether the `create` at this place has its `void`.
-fn is_taken_back(record: &Record, at: usize) -> bool {
-    let create = &record.writes[at];
-    void_of(record, create).is_some()
+/// The `create` that tells a parcel: the last that was neither replaced nor taken back.
+pub(super) fn live_create(record: &Record, shipment: usize) -> Option<&Write> {
+    let shipment = record.shipments.get(shipment)?;
+    live_create_at(record, shipment.order, shipment.n).map(|at| &record.writes[at])
+}
+
+fn live_create_at(record: &Record, order: u32, n: u32) -> Option<usize> {
+    let last = record.writes.iter().rposition(|write| {
+        write.is_of(order, n) && write.kind == WriteKind::Create && !write.is_superseded()
+    });
+    last.filter(|at| !is_taken_back(record, &record.writes[*at]))
+}
+
+/// Whether a `create` is not to stand any more: it has its `void`, or is left behind where there can be none.
+pub(super) fn is_taken_back(record: &Record, create: &Write) -> bool {
+    create.orphaned || void_of(record, create).is_some()
 }
 
 /// The `void` that takes a `create` back, if one was planned.
@@ -277,7 +289,7 @@ fn others(record: &Record, shipment: &Shipment) -> Vec<OtherParcel> {
         .collect()
 }
 
-fn blank(
+pub(super) fn blank(
     record: &Record,
     kind: WriteKind,
     order: u32,
@@ -299,11 +311,13 @@ fn blank(
         tracking: TrackingSet::default(),
         shipped_at: now,
         notify: false,
+        answer: None,
         targets: Vec::new(),
         state: if record.shadow || policy.shadow { WriteState::Shadow } else { WriteState::Pending },
         attempts: 0,
         failures: 0,
         given_up: false,
+        orphaned: false,
         uncertain: false,
         next_at: now,
         planned_at: now,

@@ -4,10 +4,14 @@
 //! ([`command::apply`]), a write's result ([`delivery`]), and time passing. After each, [`reconcile`] brings the
 //! record to rest: it is level-triggered (it looks at what is, not at what happened) and a fixpoint.
 //!
-//! [`routing`] whose line is it · [`intake`] the channel's picture against our quantities · [`release`] the gates ·
+//! [`routing`] whose line is it · [`intake`] the channel's picture against our quantities · [`cancellation`] what of
+//! them is not wanted any more · [`address`] where they go · [`release`] the gates · [`attention`] alerts that follow ·
 //! [`units`] moving units between terms · [`orders`] ack, hold, release, edit, reimport · [`splits`] split, merge ·
 //! [`shipping`] ship, track, void · [`mirror`] hop 1, and the writes of hop 2 · [`delivery`] one write's way.
 
+pub mod address;
+mod attention;
+pub mod cancellation;
 pub mod command;
 pub mod delivery;
 pub mod intake;
@@ -64,6 +68,10 @@ pub fn import(mut seen: Order, policy: &Policy, now: Timestamp) -> Record {
         account: Account::default(),
         writes: Vec::new(),
         alerts: Vec::new(),
+        cancel_requested_at: None,
+        cancel_rejection: None,
+        vanished_at: None,
+        former_addresses: Vec::new(),
         commands: std::collections::BTreeMap::new(),
         timeline: Vec::new(),
         timeline_moved: 0,
@@ -83,7 +91,12 @@ pub fn import(mut seen: Order, policy: &Policy, now: Timestamp) -> Record {
 pub fn absorb(record: &mut Record, mut seen: Order, policy: &Policy, now: Timestamp) -> Absorbed {
     intake::strip(&mut seen, policy.fields);
     if record.seen == seen {
-        return Absorbed::Unchanged;
+        return if returned(record, now) {
+            reconcile(record, policy, now);
+            Absorbed::Changed
+        } else {
+            Absorbed::Unchanged
+        };
     }
     // A page that was read before a newer one was stored (a slow pull beside a sweep) must not undo it.
     if let (Some(known), Some(told)) = (record.seen.updated_at, seen.updated_at)
@@ -94,11 +107,21 @@ pub fn absorb(record: &mut Record, mut seen: Order, policy: &Policy, now: Timest
     if !policy.capabilities.sees_edits {
         return Absorbed::Conflict(intake::difference(&record.seen, &seen));
     }
+    returned(record, now);
     intake::note_changes(record, &seen, now);
     record.seen = seen;
     intake::take_in(record, policy, now);
     reconcile(record, policy, now);
     Absorbed::Changed
+}
+
+/// An order that had vanished is there again. Answers whether it is one.
+fn returned(record: &mut Record, now: Timestamp) -> bool {
+    let returned = record.vanished_at.take().is_some();
+    if returned {
+        record.note(now, "order.returned", None, Level::Info, "the channel has the order again");
+    }
+    returned
 }
 
 /// A number of units, in words for a person.
@@ -112,8 +135,10 @@ pub fn reconcile(record: &mut Record, policy: &Policy, now: Timestamp) -> bool {
     // Nothing new is routed for a merchant that the files no longer name.
     let released = !policy.is_suspended() && release::apply(record, policy, now);
     let mirrored = mirror::apply(record, policy, now);
+    let answered = cancellation::answers(record, policy, now);
+    let alerted = attention::apply(record, now);
     let longest = outbox::longest_wait(policy.retry_cap).max(policy.read_back);
     let drawn_in = outbox::draw_in(&mut record.writes, now, longest);
     debug_assert_eq!(record.check(), Ok(()), "{}", record.id);
-    released || mirrored || drawn_in
+    released || mirrored || answered || alerted || drawn_in
 }

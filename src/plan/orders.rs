@@ -15,8 +15,9 @@ use crate::{
 /// The most units that a person may enter in one line.
 pub const MOST_UNITS: u32 = 1_000_000;
 
-/// Takes an order into work.
-pub fn ack(record: &mut Record, n: u32, policy: &Policy, now: Timestamp) -> Result<(), Refused> {
+/// Takes an order into work. `force` overrides what the channel alone says against it: a hold, that it no longer has
+/// the order, a cancellation that waits for an answer.
+pub fn ack(record: &mut Record, n: u32, force: bool, policy: &Policy, now: Timestamp) -> Result<(), Refused> {
     let order = command::order_mut(record, n)?;
     if order.acked_at.is_some() {
         return Ok(());
@@ -26,18 +27,31 @@ pub fn ack(record: &mut Record, n: u32, policy: &Policy, now: Timestamp) -> Resu
     if record.is_gated(&order) {
         return Err(gated(record, n));
     }
-    match record.status(&order) {
-        Status::Shipped | Status::Cancelled => {
-            return Err(Refused::conflict("nothing-open", "nothing of this order is open"));
-        }
-        Status::Held => {
-            let holds = record.holds(&order).join("; ");
-            return Err(Refused::conflict("held", format!("the order is held: {holds}")));
-        }
-        _ => {}
+    if matches!(record.status(&order), Status::Shipped | Status::Cancelled) {
+        return Err(Refused::conflict("nothing-open", "nothing of this order is open"));
+    }
+    if let Some(reason) = &order.hold {
+        let why = format!("the order is held: held by the supplier: {reason}");
+        return Err(Refused::conflict("held", why));
+    }
+    let holds = record.holds(&order).join("; ");
+    if !holds.is_empty() && !force {
+        let why = format!("the order is held: {holds} (`--force` takes it into work all the same)");
+        return Err(Refused::conflict("held", why));
+    }
+    let asked = units::requested(record);
+    if order.lines.iter().any(|line| asked.contains_key(&line.id)) && !force {
+        let why = "a cancellation of it waits for an answer: `orders accept-cancel` or `reject-cancel` first \
+                   (`--force` takes it into work all the same)";
+        return Err(Refused::conflict("cancel-requested", why));
     }
     hand_off(record, n, now);
-    record.note(now, "order.acked", Some(n), Level::Info, "taken into work by the supplier");
+    let text = if holds.is_empty() {
+        "taken into work by the supplier".to_owned()
+    } else {
+        format!("taken into work by the supplier, in spite of: {holds}")
+    };
+    record.note(now, "order.acked", Some(n), Level::Info, text);
     Ok(())
 }
 

@@ -231,7 +231,7 @@ fn choose(
     };
     let mut chosen = Vec::new();
     if lines.is_empty() {
-        let requested = under_request(record);
+        let requested = units::requested(record);
         for line in &order.lines {
             let kept = gated(line).saturating_add(requested.get(&line.id).copied().unwrap_or(0));
             let units = line.open().saturating_sub(kept);
@@ -295,26 +295,6 @@ fn cancelled_units(id: &str) -> Refused {
     )
 }
 
-/// Units under an unanswered cancellation request, by supplier line: the last split's first.
-fn under_request(record: &Record) -> BTreeMap<u32, u32> {
-    let mut kept = BTreeMap::new();
-    for account in record.lines.iter().filter(|account| account.cancel_requested > 0) {
-        let Owner::Supplier { parts, .. } = &account.owner else { continue };
-        for part in parts {
-            let mut left = account.cancel_requested.saturating_mul(part.per_unit);
-            let own = record.orders.iter().rev().flat_map(|order| order.lines.iter().rev());
-            for line in
-                own.filter(|own| own.channel_line.as_ref() == Some(&account.id) && own.sku == part.sku)
-            {
-                let units = line.open().min(left);
-                left -= units;
-                kept.insert(line.id, units);
-            }
-        }
-    }
-    kept
-}
-
 fn record_parcel(
     record: &mut Record,
     n: u32,
@@ -369,6 +349,8 @@ fn record_parcel(
         contributors: Vec::new(),
         voided_at: None,
         after_cancel,
+        cancelled_at: if after_cancel { record.changed_at().or(Some(now)) } else { None },
+        untold: Vec::new(),
     });
     units::leave_held_behind(record, n);
     settle(record);

@@ -60,6 +60,7 @@ pub fn split(record: &mut Record, n: u32, lines: &[LineAmount], now: Timestamp) 
         split_of: Some(n),
         delivery: order.delivery.clone(),
         ship_to: order.ship_to.clone(),
+        declined_ship_to: order.declined_ship_to.clone(),
         lines: moved,
         hold: order.hold.clone(),
         acked_at: order.acked_at,

@@ -3,6 +3,8 @@
 //! All amounts are whole channel units. A kit's unit is `per_unit` of each of its parts, wherever splits have put
 //! them; units are taken from the last split first.
 
+use std::collections::BTreeMap;
+
 use sdk::RemoteId;
 
 use crate::record::{Owner, Part, Record, SupplierLine, SupplierOrder};
@@ -81,6 +83,7 @@ fn unworked(record: &mut Record, line: usize) -> usize {
             split_of: first,
             delivery,
             ship_to: None,
+            declined_ship_to: None,
             lines: Vec::new(),
             hold: None,
             acked_at: None,
@@ -189,20 +192,104 @@ pub fn available(record: &Record, line: usize, scope: Scope) -> u32 {
     by_scope.min(live.saturating_sub(started))
 }
 
-/// Takes units out of the open ones, last split first. The caller has asked [`available`], and moves the account's terms.
-pub fn take(record: &mut Record, line: usize, units: u32, scope: Scope, gone: Gone) {
+/// Takes units out of the open ones, last split first. The caller has asked [`available`], and moves the account's
+/// terms. Answers whether some were in work.
+pub fn take(record: &mut Record, line: usize, units: u32, scope: Scope, gone: Gone) -> bool {
+    take_from(record, line, units, scope, gone, None)
+}
+
+/// As [`take`], from order `first` before all others.
+pub fn take_from(
+    record: &mut Record,
+    line: usize,
+    units: u32,
+    scope: Scope,
+    gone: Gone,
+    first: Option<u32>,
+) -> bool {
+    let id = record.lines[line].id.clone();
+    let mut in_work = false;
+    for part in parts(record, line) {
+        let mut left = units.saturating_mul(part.per_unit);
+        let mut from = |order: &mut SupplierOrder| {
+            for own in order.lines.iter_mut().rev().filter(|own| serves(own, &id, &part)) {
+                let amount = untouched(own).min(left);
+                // Units that the supplier had edited away go first: what it means to ship stays.
+                let short = own.short().min(amount);
+                own.edited = own.edited.map(|edited| edited.saturating_add(short));
+                *counter(own, gone) += amount;
+                if own.edited == Some(own.routed) {
+                    own.edited = None;
+                }
+                left -= amount;
+                in_work |= amount > 0 && order.acked_at.is_some();
+            }
+        };
+        let covered = |order: &&mut SupplierOrder| scope.covers(order);
+        record.orders.iter_mut().filter(covered).filter(|order| Some(order.n) == first).for_each(&mut from);
+        record.orders.iter_mut().rev().filter(covered).for_each(&mut from);
+        debug_assert_eq!(left, 0, "more was taken than is available");
+    }
+    in_work
+}
+
+/// Units that had left one way have left another way. The account's terms are the caller's.
+pub fn recount(record: &mut Record, line: usize, units: u32, was: Gone, is: Gone) {
     let id = record.lines[line].id.clone();
     for part in parts(record, line) {
         let mut left = units.saturating_mul(part.per_unit);
-        let orders = record.orders.iter_mut().rev().filter(|order| scope.covers(order));
-        for own in orders.flat_map(|order| order.lines.iter_mut().rev()).filter(|own| serves(own, &id, &part))
-        {
-            let amount = untouched(own).min(left);
-            *counter(own, gone) += amount;
+        let own = record.orders.iter_mut().rev().flat_map(|order| order.lines.iter_mut().rev());
+        for own in own.filter(|own| serves(own, &id, &part)) {
+            let amount = (*counter(own, was)).min(left);
+            *counter(own, was) -= amount;
+            *counter(own, is) += amount;
             left -= amount;
         }
-        debug_assert_eq!(left, 0, "more was taken than is available");
     }
+}
+
+/// Whole channel units of a line that an answer or a cancellation by way of order `n` can be about: those that it has
+/// a part of.
+pub fn reach(record: &Record, line: usize, n: u32) -> u32 {
+    let id = &record.lines[line].id;
+    let Some(order) = record.order(n) else { return 0 };
+    let here = parts(record, line)
+        .iter()
+        .map(|part| {
+            let own = order.lines.iter().filter(|own| serves(own, id, part));
+            let free: u32 = own.map(untouched).fold(0, u32::saturating_add);
+            free.div_ceil(part.per_unit.max(1))
+        })
+        .max()
+        .unwrap_or(0);
+    here.min(available(record, line, Scope::Any))
+}
+
+/// Units under an unanswered cancellation request, by supplier line: those in work first, the last split's first.
+pub fn requested(record: &Record) -> BTreeMap<u32, u32> {
+    let mut asked = BTreeMap::new();
+    for index in 0..record.lines.len() {
+        let units = record.lines[index].cancel_requested;
+        if units == 0 {
+            continue;
+        }
+        let id = &record.lines[index].id;
+        for part in parts(record, index) {
+            let mut left = units.saturating_mul(part.per_unit);
+            for in_work in [true, false] {
+                let orders = record.orders.iter().rev().filter(|order| order.acked_at.is_some() == in_work);
+                let own = orders.flat_map(|order| order.lines.iter().rev());
+                for own in own.filter(|own| serves(own, id, &part)) {
+                    let amount = own.open().min(left);
+                    left -= amount;
+                    if amount > 0 {
+                        asked.insert(own.id, amount);
+                    }
+                }
+            }
+        }
+    }
+    asked
 }
 
 /// Brings units back that had left: into the orders not yet in work that they left, else into a new order.

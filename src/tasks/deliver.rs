@@ -105,8 +105,28 @@ async fn failed(
         connection.ledge.note_write(true);
         connection.suspend(shared, &error).await?;
     }
+    let refused = error.kind == ErrorKind::Rejected;
     shared.ledger.finish(id, key, outcome(error), shared.chance()).await?;
+    if refused {
+        look_again(shared, connection, id).await?;
+    }
     Ok(verdict)
+}
+
+/// A refusal mostly means that the order is not any more what it was when it was last seen (a cancellation crossed the
+/// parcel): with its present picture the person who decides sees why, and what the channel still takes is told.
+async fn look_again(shared: &Shared, connection: &Connection, id: &RecordId) -> Result<(), StoreError> {
+    if !connection.remote.capabilities().order_by_id {
+        return Ok(());
+    }
+    let Some(record) = shared.ledger.record(id).await? else { return Ok(()) };
+    let order = connection.remote.order(&record.seen.id);
+    // Where this fails too, the next pull brings it.
+    if let Ok(pulled) = bounded("order", ErrorKind::Unavailable, order).await {
+        let (merchant, channel) = (&record.merchant, &record.channel);
+        shared.ledger.absorb_page(merchant, channel, vec![pulled], None).await?;
+    }
+    Ok(())
 }
 
 /// Does a step. Of several calls the first failure ends it: each of them may be repeated.
@@ -133,5 +153,8 @@ async fn act(connection: &Connection, step: Step) -> sdk::Result<Outcome> {
         Step::Split(split) => {
             bounded("mirror_split", late, remote.mirror_split(&split)).await.map(|()| Outcome::Done)
         }
+        Step::Answer(answer) => bounded("answer_cancellation", late, remote.answer_cancellation(&answer))
+            .await
+            .map(|()| Outcome::Done),
     }
 }

@@ -1,10 +1,11 @@
-//! The thin I/O around the core: [`pull`] and [`sweep`] read channels, [`deliver`] is the only writer to them.
+//! The thin I/O around the core: [`pull`], [`sweep`] and [`look`] read channels, [`deliver`] is the only writer to them.
 //!
 //! A task is one activation: it is started by the daemon's loop, asks, hands what it got to the ledger, and ends
 //! with a [`Verdict`] on when it may run again. Between two steps it looks whether the daemon is draining.
 
 pub mod connection;
 pub mod deliver;
+pub mod look;
 pub mod pull;
 pub mod sweep;
 

@@ -91,6 +91,10 @@ fn record(merchant: &str, channel: &str, remote: &str) -> Record {
         account: portald::record::Account::default(),
         writes: Vec::new(),
         alerts: Vec::new(),
+        cancel_requested_at: None,
+        cancel_rejection: None,
+        vanished_at: None,
+        former_addresses: Vec::new(),
         commands: BTreeMap::new(),
         timeline: Vec::new(),
         timeline_moved: 0,
@@ -108,6 +112,7 @@ fn active(merchant: &str, channel: &str, remote: &str, lines: u32, wake: Option<
         split_of: None,
         delivery: String::new(),
         ship_to: None,
+        declined_ship_to: None,
         lines: Vec::new(),
         hold: None,
         acked_at: None,
@@ -149,6 +154,8 @@ fn active(merchant: &str, channel: &str, remote: &str, lines: u32, wake: Option<
             elsewhere_after: 0,
             cancel_requested: 0,
             cancel_rejected: 0,
+            unwanted: 0,
+            by_hand: 0,
         });
         order.lines.push(SupplierLine {
             id: n,
@@ -176,6 +183,7 @@ fn event(n: i64) -> Event {
         event: "order.imported".to_owned(),
         text: format!("event {n}"),
         order: None,
+        channel_at: None,
         level: Level::Info,
     }
 }

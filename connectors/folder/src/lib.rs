@@ -32,8 +32,10 @@ const CAPABILITIES: Capabilities = Capabilities {
     tracking_updates: true,
     // A row `action=void` is written, but whether someone acts on it is not known: a person is told.
     voids: false,
+    void_notices: true,
     split_mirror: false,
     stock_writes: false,
+    stock_batch: 0,
     compare_and_set_stock: false,
     // A write is one file under its key, the same at every attempt: safe to repeat.
     finds_fulfillments: false,

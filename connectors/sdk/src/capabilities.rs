@@ -24,10 +24,14 @@ pub struct Capabilities {
     pub tracking_updates: bool,
     /// A made fulfillment can be taken back.
     pub voids: bool,
+    /// Where a fulfillment cannot be taken back: a notice can be left there, for a person to do it.
+    pub void_notices: bool,
     /// A split can be shown on the channel itself.
     pub split_mirror: bool,
-    /// Stock can be written.
+    /// The catalogue can be listed, and stock read and written.
     pub stock_writes: bool,
+    /// The most items of one stock call; 0 where stock cannot be written.
+    pub stock_batch: usize,
     /// Stock is written against an expected value.
     pub compare_and_set_stock: bool,
     /// Made fulfillments can be read back, so that an unknown outcome can be settled by looking.

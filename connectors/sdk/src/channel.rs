@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     Capabilities, Clock, Error, Files, Http, LineQuantity, Order, RemoteFulfillment, RemoteId, Result, Rng,
-    Timestamp, TrackingSet, settings::Section,
+    StockLevel, StockOutcome, StockWrite, Timestamp, TrackingSet, VariantPage, settings::Section,
 };
 
 /// A kind of channel, compiled in: no state, one per crate.
@@ -129,6 +129,26 @@ pub trait Channel: Send + Sync {
     async fn answer_cancellation(&self, answer: &CancellationAnswer) -> Result<()> {
         let _ = answer;
         Err(Error::unsupported("answer_cancellation"))
+    }
+
+    /// One page of the catalogue, every variant, `page` being the connector's own mark from the page before.
+    async fn products(&self, page: Option<&str>) -> Result<VariantPage> {
+        let _ = page;
+        Err(Error::unsupported("products"))
+    }
+
+    /// What the channel shows of these items at its location, in any order; an item that it does not know is left
+    /// out. At most [`Capabilities::stock_batch`] items a call.
+    async fn read_stock(&self, items: &[RemoteId]) -> Result<Vec<StockLevel>> {
+        let _ = items;
+        Err(Error::unsupported("read_stock"))
+    }
+
+    /// Sets stock at the channel's location: the outcome of each change, in their order. An error means that nothing
+    /// is known of any item: `Indeterminate` is read back, the others set nothing. One batch at a time a channel.
+    async fn push_stock(&self, write: &StockWrite) -> Result<Vec<StockOutcome>> {
+        let _ = write;
+        Err(Error::unsupported("push_stock"))
     }
 
     /// Shows a split on the channel itself, where that is possible and asked for.

@@ -18,7 +18,7 @@
 //! * **Capabilities are a literal** one can read: what the channel cannot tell is said, not guessed.
 //!
 //! # The map
-//! [`model`] what is exchanged · [`channel`] the two traits · [`capabilities`] what a channel can tell and take ·
+//! [`model`] [`stock`] what is exchanged · [`channel`] the two traits · [`capabilities`] what a channel can tell and take ·
 //! [`error`] · [`client`] the layered HTTP client (trace ▸ retry ▸ throttle ▸ timeout ▸ http) · [`throttle`] one
 //! budget for all work on an account · [`carriers`] the one table of carriers · [`settings`] reading a connector's
 //! own keys with file and line · [`files`] [`clock`] the seams · `testkit` (feature) parts of fakes.
@@ -32,6 +32,7 @@ pub mod error;
 pub mod files;
 pub mod model;
 pub mod settings;
+pub mod stock;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod throttle;
@@ -39,8 +40,8 @@ pub mod throttle;
 pub use async_trait::async_trait;
 pub use capabilities::Capabilities;
 pub use channel::{
-    CancellationAnswer, Channel, CheckReport, Configured, Connector, Context, FulfillmentRequest, OrderPage, PullRequest, Pulled,
-    Pushed, SplitMirror, Tokens, TrackingUpdate, Unreadable,
+    CancellationAnswer, Channel, CheckReport, Configured, Connector, Context, FulfillmentRequest, OrderPage,
+    PullRequest, Pulled, Pushed, SplitMirror, Tokens, TrackingUpdate, Unreadable,
 };
 pub use client::{Client, Effect, Http, Priority, TransportError};
 pub use clock::{Clock, Rng};
@@ -48,3 +49,4 @@ pub use error::{Error, ErrorKind, Result};
 pub use files::Files;
 pub use model::*;
 pub use secrecy::{ExposeSecret, SecretString};
+pub use stock::{StockChange, StockLevel, StockOutcome, StockWrite, Variant, VariantPage, Writable};

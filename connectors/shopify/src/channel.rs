@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use sdk::{
-    Capabilities, Channel, CheckReport, Client, Clock, Context, Error, FulfillmentRequest, OrderPage,
-    Priority, PullRequest, Pulled, Pushed, RemoteFulfillment, RemoteId, Result, SplitMirror, TrackingUpdate,
-    async_trait, client::Limits, throttle::Throttle,
+    CancellationAnswer, Capabilities, Channel, CheckReport, Client, Clock, Context, Error,
+    FulfillmentRequest, OrderPage, Priority, PullRequest, Pulled, Pushed, RemoteFulfillment, RemoteId,
+    Result, SplitMirror, TrackingUpdate, async_trait, client::Limits, throttle::Throttle,
 };
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     error::Answers,
     fulfillments,
     orders::{self, PageSize},
-    splits, whole,
+    requests, splits, whole,
 };
 
 /// What the budget is taken for until the first answer tells: a standard shop's bucket and its refill a second
@@ -82,6 +82,10 @@ impl Channel for ShopifyChannel {
 
     async fn void_fulfillment(&self, _order: &RemoteId, fulfillment: &RemoteId, _key: &str) -> Result<()> {
         fulfillments::void(&self.admin, fulfillment).await
+    }
+
+    async fn answer_cancellation(&self, answer: &CancellationAnswer) -> Result<()> {
+        requests::answer(&self.admin, answer).await
     }
 
     async fn mirror_split(&self, split: &SplitMirror) -> Result<()> {

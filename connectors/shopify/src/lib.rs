@@ -12,6 +12,7 @@ pub mod fake;
 mod fulfillments;
 mod orders;
 mod picture;
+mod requests;
 mod splits;
 mod whole;
 mod wire;
@@ -24,15 +25,17 @@ pub use wire::documents;
 pub const CAPABILITIES: Capabilities = Capabilities {
     sees_cancellations: true,
     sees_partial_cancellations: true,
-    answers_cancellations: false,
+    answers_cancellations: true,
     sees_holds: true,
     sees_edits: true,
     order_by_id: true,
     partial_fulfillments: true,
     tracking_updates: true,
     voids: true,
+    void_notices: false,
     split_mirror: false,
     stock_writes: false,
+    stock_batch: 0,
     compare_and_set_stock: false,
     finds_fulfillments: true,
     test_orders: true,

@@ -109,7 +109,7 @@ fn an_overridden_gate_stays_open_and_a_plain_release_lifts_only_our_hold() {
     let (mut remote, _, policy, now) = settled(&[("A7", 1)]);
     remote.payment = Payment::Unpaid("PENDING".to_owned());
     let mut record = import(&remote, &policy, now);
-    let refused = command(&mut record, 1, Command::Ack, &policy, now).expect_err("not paid");
+    let refused = command(&mut record, 1, Command::Ack { force: false }, &policy, now).expect_err("not paid");
     assert_eq!((refused.kind, refused.code), (RefusedKind::Conflict, "gated"));
     assert!(refused.message.contains("--override payment"), "{refused}");
     assert!(command(&mut record, 1, Command::Release { overrides: vec![] }, &policy, now).is_err());
@@ -179,7 +179,7 @@ fn a_key_repeats_its_answer_and_a_version_guards() {
     assert_eq!(record.shipments.len(), 1);
     let other = Ask { command: ups("T2", &[("l1", 1)]), ..first };
     assert_eq!(ask(&mut record, 1, other, &policy, now).expect_err("other command").code, "idempotency-key");
-    let stale = Ask { command: Command::Ack, key: None, if_match: Some(record.version + 1) };
+    let stale = Ask { command: Command::Ack { force: false }, key: None, if_match: Some(record.version + 1) };
     assert_eq!(ask(&mut record, 1, stale, &policy, now).expect_err("stale").kind, RefusedKind::Stale);
 }
 
@@ -251,7 +251,7 @@ fn cancelled_units_ship_only_by_name_and_are_told() {
 #[test]
 fn a_cancellation_after_hand_off_is_a_request_that_shipping_all_leaves_out() {
     let (mut remote, mut record, policy, now) = settled(&[("A7", 3)]);
-    command(&mut record, 1, Command::Ack, &policy, now).expect("in work");
+    command(&mut record, 1, Command::Ack { force: false }, &policy, now).expect("in work");
     remote.lines[0].wanted = 2;
     remote.touch();
     plan::absorb(&mut record, remote.order(), &policy, now);
@@ -272,7 +272,10 @@ fn nothing_planned_in_shadow_is_ever_sent() {
     policy.shadow = true;
     policy.mirror_splits = true;
     let mut record = import(&remote, &policy, now);
-    assert_eq!(command(&mut record, 1, Command::Ack, &policy, now).expect_err("shadow").code, "shadow");
+    assert_eq!(
+        command(&mut record, 1, Command::Ack { force: false }, &policy, now).expect_err("shadow").code,
+        "shadow"
+    );
     assert_eq!(command(&mut record, 1, ups("T1", &[]), &policy, now).expect_err("shadow").code, "shadow");
     command(&mut record, 1, Command::Split { lines: amounts(&[("l1", 1)]) }, &policy, now).expect("planned");
     assert_eq!(record.writes[0].state, WriteState::Shadow);
@@ -282,7 +285,10 @@ fn nothing_planned_in_shadow_is_ever_sent() {
     assert!(!deliver(&mut record, &mut remote, &policy, now, Fault::None));
     let retry = command(&mut record, 1, Command::RetryWrite { key }, &policy, now);
     assert_eq!(retry.expect_err("never").code, "shadow");
-    assert_eq!(command(&mut record, 1, Command::Ack, &policy, now).expect_err("still").code, "shadow");
+    assert_eq!(
+        command(&mut record, 1, Command::Ack { force: false }, &policy, now).expect_err("still").code,
+        "shadow"
+    );
 }
 
 #[test]
@@ -302,7 +308,7 @@ fn a_merchant_that_the_files_no_longer_name_waits() {
 fn a_channel_that_cannot_be_read_gets_the_same_write_again() {
     let (mut remote, mut record, mut policy, now) = settled(&[("A7", 1)]);
     policy.capabilities.finds_fulfillments = false;
-    policy.capabilities.voids = false;
+    (policy.capabilities.voids, policy.capabilities.void_notices) = (false, true);
     command(&mut record, 1, ups("T1", &[]), &policy, now).expect("shipped");
     let key = record.writes[0].key.clone();
     let first = delivery::start(&mut record, &key, None, &policy, now).expect("sent");
@@ -366,7 +372,7 @@ fn lines_of_the_merchant_are_routed_by_reimport_alone() {
 #[test]
 fn new_units_after_hand_off_are_new_work() {
     let (mut remote, mut record, policy, now) = settled(&[("A7", 1)]);
-    command(&mut record, 1, Command::Ack, &policy, now).expect("in work");
+    command(&mut record, 1, Command::Ack { force: false }, &policy, now).expect("in work");
     remote.lines[0].wanted = 3;
     remote.touch();
     plan::absorb(&mut record, remote.order(), &policy, now);
@@ -452,7 +458,7 @@ fn a_group_is_one_merchants_and_one_places_and_dissolves_when_the_address_change
 #[test]
 fn an_edit_lets_nothing_out_from_behind_a_gate() {
     let (mut remote, mut record, policy, now) = settled(&[("A7", 2)]);
-    command(&mut record, 1, Command::Ack, &policy, now).expect("in work");
+    command(&mut record, 1, Command::Ack { force: false }, &policy, now).expect("in work");
     remote.lines[0].wanted = 4;
     remote.holds.push("fraud".to_owned());
     remote.touch();

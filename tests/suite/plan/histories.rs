@@ -2,13 +2,14 @@
 //! quiet the channel shows every parcel exactly once.
 
 use portald::{
-    outbox::WriteState,
+    outbox::{WriteKind, WriteState},
     plan::{
         self,
+        cancellation::By,
         command::{Command, LineAmount, Parcel, TrackingChange},
     },
     policy::Policy,
-    record::{GateName, Record},
+    record::{GateName, Owner, Record},
 };
 use proptest::prelude::*;
 use sdk::{LineQuantity, Payment, Timestamp};
@@ -43,6 +44,13 @@ enum Op {
     Edit(usize, usize, u32),
     Drop(usize),
     Retry(usize),
+    Ask(usize, u32),
+    Withdraw,
+    Accept(usize, Option<usize>, u32),
+    Reject(usize, Option<usize>, u32),
+    Cancel(usize, Option<usize>, u32, By),
+    ConfirmAddress(usize, bool),
+    Vanish,
     Deliver(Fault),
 }
 
@@ -78,6 +86,20 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (small.clone(), 0..2u8).prop_map(|(parcel, number)| Op::TrackAgain(parcel, number)),
         1 => any::<bool>().prop_map(Op::Shadow),
         1 => any::<bool>().prop_map(Op::Since),
+        2 => (small.clone(), 1..4u32).prop_map(|(line, units)| Op::Ask(line, units)),
+        1 => Just(Op::Withdraw),
+        3 => (small.clone(), proptest::option::of(small.clone()), 1..4u32)
+            .prop_map(|(order, line, units)| Op::Accept(order, line, units)),
+        2 => (small.clone(), proptest::option::of(small.clone()), 1..4u32)
+            .prop_map(|(order, line, units)| Op::Reject(order, line, units)),
+        2 => (small.clone(), proptest::option::of(small.clone()), 1..4u32, any::<bool>()).prop_map(
+            |(order, line, units, merchant)| {
+                let by = if merchant { By::Merchant } else { By::Supplier };
+                Op::Cancel(order, line, units, by)
+            }
+        ),
+        1 => (small.clone(), any::<bool>()).prop_map(|(order, keep)| Op::ConfirmAddress(order, keep)),
+        1 => Just(Op::Vanish),
         1 => any::<bool>().prop_map(Op::AtOnce),
         1 => Just(Op::Reimport),
         2 => Just(Op::Arrive),
@@ -174,6 +196,7 @@ impl World {
             }
             Op::Pull => {
                 plan::absorb(&mut self.record, self.remote.order(), &self.policy, self.now);
+                self.cancellations_balance();
             }
             Op::Advance(secs) => {
                 self.now += chrono::TimeDelta::seconds(i64::from(*secs));
@@ -230,7 +253,7 @@ impl World {
             }
             Op::Ack(order) => {
                 let Some(n) = self.order(*order) else { return };
-                self.ask(n, Command::Ack);
+                self.ask(n, Command::Ack { force: false });
             }
             Op::Hold(order) => {
                 let Some(n) = self.order(*order) else { return };
@@ -254,10 +277,39 @@ impl World {
                 let Some(key) = self.write(*index) else { return };
                 self.ask(1, Command::RetryWrite { key });
             }
+            Op::Ask(line, units) => self.remote.ask(line % self.remote.lines.len(), *units),
+            Op::Withdraw => self.remote.withdraw(),
+            Op::Accept(order, line, units) => {
+                let Some((n, lines)) = self.some_of(*order, *line, *units) else { return };
+                self.ask(n, Command::AcceptCancel { lines });
+            }
+            Op::Reject(order, line, units) => {
+                let Some((n, lines)) = self.some_of(*order, *line, *units) else { return };
+                self.ask(n, Command::RejectCancel { reason: "packed".to_owned(), lines });
+            }
+            Op::Cancel(order, line, units, by) => {
+                let Some((n, lines)) = self.some_of(*order, *line, *units) else { return };
+                self.ask(n, Command::Cancel { by: *by, reason: None, lines });
+            }
+            Op::ConfirmAddress(order, keep_old) => {
+                let Some(n) = self.order(*order) else { return };
+                self.ask(n, Command::ConfirmAddress { keep_old: *keep_old });
+            }
+            Op::Vanish => {
+                plan::intake::vanished(&mut self.record, self.now);
+                plan::reconcile(&mut self.record, &self.policy, self.now);
+            }
             Op::Deliver(fault) => {
                 deliver(&mut self.record, &mut self.remote, &self.policy, self.now, *fault);
             }
         }
+    }
+
+    /// An order, and either all of it or units of one of its lines.
+    fn some_of(&self, order: usize, line: Option<usize>, units: u32) -> Option<(u32, Vec<LineAmount>)> {
+        let n = self.order(order)?;
+        let Some(line) = line else { return Some((n, Vec::new())) };
+        Some((n, vec![LineAmount { id: self.line(n, line)?, quantity: units }]))
     }
 
     fn shipment(&self, index: usize) -> Option<(u32, String)> {
@@ -269,6 +321,40 @@ impl World {
     fn write(&self, index: usize) -> Option<String> {
         let writes = &self.record.writes;
         writes.get(index % writes.len().max(1)).map(|write| write.key.clone())
+    }
+
+    /// Of each line what ought to be cancelled is cancelled, asked for, rejected, or left before it could be.
+    fn cancellations_balance(&self) {
+        for line in self.record.lines.iter().filter(|line| matches!(line.owner, Owner::Supplier { .. })) {
+            let answered = line.all_cancelled() + line.cancel_requested + line.cancel_rejected;
+            let left = line.to_cancel().saturating_sub(answered);
+            let shipped: u32 = self
+                .record
+                .orders
+                .iter()
+                .flat_map(|order| &order.lines)
+                .filter(|own| own.channel_line.as_ref() == Some(&line.id))
+                .map(|own| own.shipped)
+                .sum();
+            assert!(left <= shipped, "{left} units of {} are neither cancelled nor asked for", line.id);
+            let at_once = self.policy.cancel_at_once;
+            let idle = self.record.orders.iter().filter(|order| order.acked_at.is_none());
+            let open: u32 = idle
+                .flat_map(|order| &order.lines)
+                .filter(|own| own.channel_line.as_ref() == Some(&line.id) && own.per_unit == 1)
+                .map(|own| own.routed - own.gone())
+                .sum();
+            assert!(
+                !at_once
+                    || line.cancel_requested == 0
+                    || open <= line.cancel_rejected
+                    || line.sku.as_deref() == Some("KIT"),
+                "units that are not in work are cancelled at once: {line:?}"
+            );
+        }
+        let asked = self.record.alerts.iter().any(|alert| alert.code == "cancel-requested");
+        assert_eq!(asked, self.record.lines.iter().any(|line| line.cancel_requested > 0));
+        assert_eq!(asked, self.record.cancel_requested_at.is_some());
     }
 
     fn holds_together(&self) {
@@ -323,8 +409,8 @@ impl World {
             .record
             .shipments
             .iter()
-            .filter(|parcel| parcel.voided_at.is_none() && !parcel.completes.is_empty())
-            .map(|parcel| (parcel.tracking.number.clone(), parcel.completes.clone()))
+            .filter(|parcel| parcel.voided_at.is_none() && !parcel.to_tell().is_empty())
+            .map(|parcel| (parcel.tracking.number.clone(), parcel.to_tell()))
             .collect();
         for (_, lines) in told.iter_mut().chain(&mut wanted) {
             lines.sort();
@@ -412,7 +498,13 @@ proptest! {
         world.remote.keyed = true;
         let can = &mut world.policy.capabilities;
         (can.finds_fulfillments, can.voids, can.sees_edits, can.order_by_id) = (false, false, false, false);
-        let alone = |op: &&Op| !matches!(op, Op::EditTo(..) | Op::CancelAll(_) | Op::Foreign(..) | Op::Unforeign);
+        (can.void_notices, can.answers_cancellations, can.sees_partial_cancellations) = (true, false, false);
+        let alone = |op: &&Op| {
+            !matches!(
+                op,
+                Op::EditTo(..) | Op::CancelAll(_) | Op::Foreign(..) | Op::Unforeign | Op::Ask(..) | Op::Withdraw
+            )
+        };
         for op in ops.iter().filter(alone) {
             world.act(op);
             world.holds_together();
@@ -420,6 +512,39 @@ proptest! {
         world.come_to_rest();
         world.holds_together();
         world.channel_agrees();
+        world.touches_ours_alone();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
+
+    /// A channel that can be asked and takes nothing back: a parcel of the same units takes the voided one's place,
+    /// and whatever else happens, no unit is told twice and nothing goes on for ever.
+    #[test]
+    fn a_channel_that_takes_nothing_back_is_told_no_unit_twice(
+        ops in proptest::collection::vec(op(), 1..60),
+        units in proptest::collection::vec(1..5u32, 3),
+        lines_a_call in prop_oneof![Just(usize::MAX), Just(1usize)],
+    ) {
+        let lines: Vec<(&str, u32)> = ["KIT", "A7", "other"].into_iter().zip(units).collect();
+        let mut world = World::new(&lines, lines_a_call);
+        (world.policy.capabilities.voids, world.policy.capabilities.answers_cancellations) = (false, false);
+        for op in ops.iter().filter(|op| !matches!(op, Op::Ask(..))) {
+            world.act(op);
+            world.holds_together();
+        }
+        world.come_to_rest();
+        world.holds_together();
+        for line in &world.remote.lines {
+            prop_assert!(world.remote.fulfilled(&line.id) <= line.wanted, "told more than was ordered");
+        }
+        prop_assert!(world.record.writes.iter().all(|write| write.kind != WriteKind::Void));
+        let shown: Vec<_> = world.record.writes.iter().flat_map(|write| &write.made).map(|made| &made.id).collect();
+        let mut once = shown.clone();
+        once.sort();
+        once.dedup();
+        prop_assert_eq!(once.len(), shown.len(), "a fulfillment is claimed twice");
         world.touches_ours_alone();
     }
 }

@@ -13,8 +13,9 @@ use portald::{
     record::{Part, Record},
 };
 use sdk::{
-    Address, Capabilities, Delivery, DeliveryKind, Error, ErrorKind, FulfillmentRequest, Line, LineKind,
-    LineQuantity, Order, OrderState, Payment, Pushed, RemoteFulfillment, RemoteId, RemoteTracking, Timestamp,
+    Address, CancellationAnswer, CancellationRequest, Capabilities, Delivery, DeliveryKind, Error, ErrorKind,
+    FulfillmentRequest, Line, LineKind, LineQuantity, Order, OrderState, Payment, Pushed, RemoteFulfillment,
+    RemoteId, RemoteTracking, Timestamp,
 };
 
 pub(crate) fn at(secs: i64) -> Timestamp {
@@ -24,15 +25,17 @@ pub(crate) fn at(secs: i64) -> Timestamp {
 pub(crate) const CAN_ALL: Capabilities = Capabilities {
     sees_cancellations: true,
     sees_partial_cancellations: true,
-    answers_cancellations: false,
+    answers_cancellations: true,
     sees_holds: true,
     sees_edits: true,
     order_by_id: true,
     partial_fulfillments: true,
     tracking_updates: true,
     voids: true,
+    void_notices: false,
     split_mirror: true,
     stock_writes: false,
+    stock_batch: 0,
     compare_and_set_stock: false,
     finds_fulfillments: true,
     test_orders: true,
@@ -72,6 +75,9 @@ pub(crate) fn policy() -> Policy {
 pub(crate) struct Remote {
     pub(crate) lines: Vec<RemoteLine>,
     pub(crate) fulfillments: Vec<RemoteFulfillment>,
+    /// Cancellations that the merchant asks for and waits to have answered.
+    pub(crate) requests: Vec<CancellationRequest>,
+    asked: u32,
     pub(crate) payment: Payment,
     pub(crate) holds: Vec<String>,
     pub(crate) city: String,
@@ -107,8 +113,8 @@ impl Remote {
                 })
                 .collect(),
             fulfillments: Vec::new(),
-            groups: Vec::new(),
-            cancellation_requests: Vec::new(),
+            requests: Vec::new(),
+            asked: 0,
             payment: Payment::Paid,
             holds: Vec::new(),
             city: "Duluth".to_owned(),
@@ -179,7 +185,7 @@ impl Remote {
                 .collect(),
             fulfillments: self.fulfillments.clone(),
             groups: Vec::new(),
-            cancellation_requests: Vec::new(),
+            cancellation_requests: self.requests.clone(),
             email: None,
             customer_note: None,
             bill_to: None,
@@ -224,6 +230,54 @@ impl Remote {
         Ok(pushed)
     }
 
+    /// The merchant asks to cancel units that can still be fulfilled.
+    pub(crate) fn ask(&mut self, line: usize, units: u32) {
+        let line = &self.lines[line];
+        let asked: u32 = self
+            .requests
+            .iter()
+            .flat_map(|request| &request.lines)
+            .filter(|asked| asked.line == line.id)
+            .map(|asked| asked.quantity)
+            .sum();
+        let quantity = self.fulfillable(line).saturating_sub(asked).min(units);
+        if quantity == 0 {
+            return;
+        }
+        self.asked += 1;
+        self.requests.push(CancellationRequest {
+            id: RemoteId(format!("r{}", self.asked)),
+            lines: vec![LineQuantity { line: line.id.clone(), quantity }],
+            message: Some("the customer changed their mind".to_owned()),
+            at: None,
+        });
+        self.touch();
+    }
+
+    /// The merchant takes its oldest request back.
+    pub(crate) fn withdraw(&mut self) {
+        if !self.requests.is_empty() {
+            self.requests.remove(0);
+            self.touch();
+        }
+    }
+
+    /// As a fulfillment service answers; what is answered so already is done.
+    fn answer(&mut self, answer: &CancellationAnswer) -> Result<(), Error> {
+        let Some(at) = self.requests.iter().position(|request| request.id == answer.request) else {
+            return Err(Error::new(ErrorKind::Rejected, "answer", "there is no such request"));
+        };
+        let request = self.requests.remove(at);
+        for asked in request.lines.iter().filter(|_| answer.accept) {
+            if let Some(at) = self.lines.iter().position(|line| line.id == asked.line) {
+                let open = self.fulfillable(&self.lines[at]);
+                self.lines[at].wanted -= asked.quantity.min(open);
+            }
+        }
+        self.touch();
+        Ok(())
+    }
+
     /// Does a step, as the shipped tasks do it.
     pub(crate) fn perform(&mut self, step: &Step) -> Outcome {
         match step {
@@ -262,6 +316,10 @@ impl Remote {
                 Outcome::Done
             }
             Step::Split(_) => Outcome::Done,
+            Step::Answer(answer) => match self.answer(answer) {
+                Ok(()) => Outcome::Done,
+                Err(error) => Outcome::Failed(error),
+            },
         }
     }
 }

@@ -155,7 +155,7 @@ fn what_a_person_told_by_hand_after_giving_a_write_up_is_no_duplicate() {
 fn a_unit_reinstated_in_a_new_order_cannot_be_shipped_in_the_old_one_too() {
     let (mut remote, mut record, policy, now) = settled(&[("A7", 3)]);
     want(&mut remote, &mut record, 2, &policy, now);
-    command(&mut record, 1, Command::Ack, &policy, now).expect("in work");
+    command(&mut record, 1, Command::Ack { force: false }, &policy, now).expect("in work");
     want(&mut remote, &mut record, 3, &policy, now);
     assert_eq!(record.order(2).expect("new work").lines[0].routed, 1);
     let refused = command(&mut record, 1, ship("T1", &[("l1", 3)], true), &policy, now);
@@ -175,7 +175,7 @@ fn a_cancelled_kit_unit_that_left_brings_no_second_one_back() {
 #[test]
 fn a_voided_parcels_units_are_under_the_request_again() {
     let (mut remote, mut record, policy, now) = settled(&[("A7", 3)]);
-    command(&mut record, 1, Command::Ack, &policy, now).expect("in work");
+    command(&mut record, 1, Command::Ack { force: false }, &policy, now).expect("in work");
     want(&mut remote, &mut record, 2, &policy, now);
     command(&mut record, 1, ship("T1", &[("l1", 3)], false), &policy, now).expect("a fact");
     remote.city = "Ely".to_owned();

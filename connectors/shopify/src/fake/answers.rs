@@ -59,7 +59,23 @@ pub(super) fn answer(
             };
             data(json!({ "fulfillmentCancel": payload }))
         }
-        "PortaldFulfillmentOrderSplit" => split(shop, variables),
+        "PortaldFulfillmentOrderSplit" => split(shop, variables, now),
+        "PortaldRequests" => {
+            let id = number(&variables["id"]);
+            let found = shop.orders.values().find_map(|order| {
+                order.fulfillment_orders.iter().find(|fo| fo.id == id).map(|fo| (order.id, fo))
+            });
+            data(json!({ "fulfillmentOrder": found.map(|(order, fo)| json!({
+                "orderId": gid("Order", order), "status": fo.status, "requestStatus": fo.request_status,
+                "merchantRequests": requests(fo, 10),
+            })) }))
+        }
+        "PortaldAcceptCancellation" => {
+            answered(shop, scopes, "fulfillmentOrderAcceptCancellationRequest", variables, true, now)
+        }
+        "PortaldRejectCancellation" => {
+            answered(shop, scopes, "fulfillmentOrderRejectCancellationRequest", variables, false, now)
+        }
         "PortaldCheck" => {
             let scopes: Vec<Value> = scopes.iter().map(|scope| json!({ "handle": scope })).collect();
             data(json!({
@@ -169,10 +185,15 @@ fn whole(order: &FakeOrder, variables: &Value) -> Value {
         "updatedAt": stamp(order.updated),
         "cancelledAt": order.cancelled.map(stamp),
         "cancelReason": order.reason,
+        "edited": order.edited,
         "test": order.test,
         "note": order.note,
         "email": order.email,
         "displayFinancialStatus": order.financial,
+        "risk": { "recommendation": order.risk },
+        "disputes": order.disputes.iter().map(|(kind, status)| json!({
+            "initiatedAs": kind, "status": status,
+        })).collect::<Vec<_>>(),
         "shippingAddress": address,
         "billingAddress": address,
         "shippingLine": { "title": "Standard" },
@@ -199,6 +220,7 @@ fn line(line: &FakeLine) -> Value {
         "id": gid("LineItem", line.id),
         "sku": line.sku,
         "title": line.title,
+        "quantity": line.quantity,
         "currentQuantity": line.current,
         "requiresShipping": line.requires_shipping,
         "isGiftCard": line.gift_card,
@@ -215,12 +237,66 @@ fn fulfillment_order(fo: &FakeFo, lines: u64) -> Value {
     json!({
         "id": gid("FulfillmentOrder", fo.id),
         "status": fo.status,
+        "requestStatus": fo.request_status,
+        "createdAt": stamp(fo.created),
+        "merchantRequests": requests(fo, 2),
         "fulfillAt": fo.fulfill_at.map(stamp),
         "fulfillmentHolds": holds,
         "assignedLocation": { "location": { "id": gid("Location", fo.location) } },
         "deliveryMethod": { "methodType": fo.method },
         "lineItems": connection(&fo.lines, lines, None, fo_line),
     })
+}
+
+/// The newest of a fulfillment order's requests. Recorded: `responseData` is null on answered ones as well.
+fn requests(fo: &FakeFo, last: usize) -> Value {
+    let from = fo.requests.len().saturating_sub(last);
+    let nodes: Vec<Value> = fo.requests[from..]
+        .iter()
+        .map(|request| {
+            json!({
+                "id": gid("FulfillmentOrderMerchantRequest", request.id),
+                "kind": request.kind,
+                "message": request.message,
+                "sentAt": stamp(request.at),
+                "responseData": null,
+            })
+        })
+        .collect();
+    json!({ "nodes": nodes })
+}
+
+/// The service's answer to a cancellation request. Recorded: an id that is none fails the whole field; a scope that lacks
+/// does so too.
+fn answered(
+    shop: &mut Shop,
+    scopes: &[String],
+    field: &str,
+    variables: &Value,
+    accept: bool,
+    now: Timestamp,
+) -> Value {
+    let fail = |message: String, code: &str| json!({ "data": { field: null }, "errors": [{ "message": message, "path": [field], "extensions": { "code": code } }] });
+    if !scopes.iter().any(|scope| scope == "write_assigned_fulfillment_orders") {
+        return fail(
+            format!(
+                "Access denied for {field} field. Required access: `write_assigned_fulfillment_orders` access scope."
+            ),
+            "ACCESS_DENIED",
+        );
+    }
+    let id = number(&variables["id"]);
+    if shop.owner_of_fo(id).is_none() {
+        return fail(
+            format!("Invalid id: {}", variables["id"].as_str().unwrap_or_default()),
+            "RESOURCE_NOT_FOUND",
+        );
+    }
+    let payload = match shop.answer_cancellation(id, accept, now) {
+        Ok(()) => json!({ "userErrors": [] }),
+        Err((_, message)) => json!({ "userErrors": [{ "field": null, "message": message }] }),
+    };
+    data(json!({ field: payload }))
 }
 
 fn fo_line(line: &super::FakeFoLine) -> Value {
@@ -317,11 +393,11 @@ fn update(shop: &mut Shop, variables: &Value, now: Timestamp) -> Value {
     data(json!({ "fulfillmentTrackingInfoUpdate": payload }))
 }
 
-fn split(shop: &mut Shop, variables: &Value) -> Value {
+fn split(shop: &mut Shop, variables: &Value, now: Timestamp) -> Value {
     let mut made = Vec::new();
     for group in variables["splits"].as_array().into_iter().flatten() {
         let lines = quantities(&group["fulfillmentOrderLineItems"]).unwrap_or_default();
-        match shop.split(number(&group["fulfillmentOrderId"]), &lines) {
+        match shop.split(number(&group["fulfillmentOrderId"]), &lines, now) {
             Ok(_) => made.push(json!({ "fulfillmentOrder": { "id": group["fulfillmentOrderId"] } })),
             Err(refusal) => {
                 return data(json!({

@@ -1,6 +1,6 @@
 //! The model's orders and what happens to them, as recorded from real shops.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sdk::{RemoteId, Timestamp};
 
@@ -182,9 +182,27 @@ pub struct FakeLine {
     pub quantity: i64,
     /// Units now.
     pub current: i64,
+    /// Units of it that money was given back for.
+    pub refunded: i64,
     pub(super) requires_shipping: bool,
     pub(super) gift_card: bool,
     pub(super) product: bool,
+}
+
+impl FakeLine {
+    pub(super) fn of(id: u64, line: NewLine) -> Self {
+        Self {
+            id,
+            sku: line.sku,
+            title: line.title,
+            quantity: line.quantity,
+            current: line.quantity,
+            refunded: 0,
+            requires_shipping: line.requires_shipping,
+            gift_card: line.gift_card,
+            product: line.product,
+        }
+    }
 }
 
 /// A line of a fulfillment order.
@@ -215,7 +233,51 @@ pub struct FakeFo {
     pub holds: Vec<(String, Option<String>)>,
     /// Its lines.
     pub lines: Vec<FakeFoLine>,
+    /// `UNSUBMITTED` unless its location is a fulfillment service's.
+    pub request_status: String,
+    /// What the merchant asked of the service, oldest first.
+    pub requests: Vec<FakeRequest>,
+    /// When it was made.
+    pub created: Timestamp,
     pub(super) fulfill_at: Option<Timestamp>,
+}
+
+impl FakeFo {
+    /// A new one that is open and not submitted.
+    pub(super) fn open(id: u64, location: u64, method: &str, created: Timestamp) -> Self {
+        Self {
+            id,
+            status: "OPEN".to_owned(),
+            location,
+            method: method.to_owned(),
+            holds: Vec::new(),
+            lines: Vec::new(),
+            request_status: "UNSUBMITTED".to_owned(),
+            requests: Vec::new(),
+            created,
+            fulfill_at: None,
+        }
+    }
+
+    /// Closes it once nothing is left in it.
+    pub(super) fn close_if_done(&mut self) {
+        if self.lines.iter().all(|line| line.remaining == 0) {
+            "CLOSED".clone_into(&mut self.status);
+        }
+    }
+}
+
+/// A merchant's request to the fulfillment service.
+#[derive(Clone, Debug)]
+pub struct FakeRequest {
+    /// Its number.
+    pub id: u64,
+    /// `FULFILLMENT_REQUEST` or `CANCELLATION_REQUEST`.
+    pub kind: String,
+    /// The merchant's words.
+    pub message: Option<String>,
+    /// When it was sent.
+    pub at: Timestamp,
 }
 
 /// A fulfillment.
@@ -276,6 +338,11 @@ pub struct FakeOrder {
     pub(super) email: Option<String>,
     pub(super) address: Option<FakeAddress>,
     pub(super) tags: u32,
+    pub(super) edited: bool,
+    /// The recommendation of the risk analysis: `NONE`, `ACCEPT`, `INVESTIGATE`, `CANCEL`.
+    pub(super) risk: String,
+    /// Disputes: how they began and how they stand.
+    pub(super) disputes: Vec<(String, String)>,
 }
 
 impl FakeOrder {
@@ -293,6 +360,10 @@ impl FakeOrder {
 #[derive(Debug, Default)]
 pub(super) struct Shop {
     pub(super) orders: BTreeMap<u64, FakeOrder>,
+    /// Locations that fulfillment services manage.
+    pub(super) services: BTreeSet<u64>,
+    /// Leaves the request status as it was while a cancellation is asked for, as recorded.
+    pub(super) asks_silently: bool,
     ids: u64,
 }
 
@@ -319,7 +390,7 @@ fn refuse<T>(text: &str) -> Result<T, Refusal> {
 }
 
 impl Shop {
-    fn id(&mut self) -> u64 {
+    pub(super) fn id(&mut self) -> u64 {
         self.ids += 1;
         self.ids
     }
@@ -332,15 +403,12 @@ impl Shop {
             let line_id = 14_000_000_000 + self.id();
             let at = fos.iter().position(|fo| fo.location == line.location && fo.method == line.method);
             let at = at.unwrap_or_else(|| {
-                fos.push(FakeFo {
-                    id: 6_000_000_000 + self.id(),
-                    status: if new.scheduled.is_some() { "SCHEDULED" } else { "OPEN" }.to_owned(),
-                    location: line.location,
-                    method: line.method.clone(),
-                    holds: Vec::new(),
-                    lines: Vec::new(),
-                    fulfill_at: new.scheduled,
-                });
+                let mut fo = FakeFo::open(6_000_000_000 + self.id(), line.location, &line.method, now);
+                if new.scheduled.is_some() {
+                    "SCHEDULED".clone_into(&mut fo.status);
+                    fo.fulfill_at = new.scheduled;
+                }
+                fos.push(fo);
                 fos.len() - 1
             });
             let id = 16_000_000_000 + self.id();
@@ -350,16 +418,7 @@ impl Shop {
                 total: line.quantity,
                 remaining: line.quantity,
             });
-            lines.push(FakeLine {
-                id: line_id,
-                sku: line.sku,
-                title: line.title,
-                quantity: line.quantity,
-                current: line.quantity,
-                requires_shipping: line.requires_shipping,
-                gift_card: line.gift_card,
-                product: line.product,
-            });
+            lines.push(FakeLine::of(line_id, line));
         }
         let name = format!("#{}", 1001 + self.orders.len());
         let order = FakeOrder {
@@ -378,6 +437,9 @@ impl Shop {
             email: new.email,
             address: new.address,
             tags: 0,
+            edited: false,
+            risk: "NONE".to_owned(),
+            disputes: Vec::new(),
         };
         self.orders.insert(id, order);
         id
@@ -398,12 +460,13 @@ impl Shop {
 
     /// Recorded: `quantity` stays; `currentQuantity` and the fulfillment order's quantities change. Units that an
     /// edit adds come in a second fulfillment order.
-    pub(super) fn edit(&mut self, id: u64, line: u64, quantity: i64) {
+    pub(super) fn edit(&mut self, id: u64, line: u64, quantity: i64, now: Timestamp) {
         let (fo_id, fo_line_id) = (6_000_000_000 + self.id(), 16_000_000_000 + self.id());
         let Some(order) = self.orders.get_mut(&id) else { return };
         let Some(item) = order.lines.iter_mut().find(|item| item.id == line) else { return };
         let mut change = quantity - item.current;
         item.current = quantity;
+        order.edited = true;
         let open = order.fulfillment_orders.iter_mut().filter(|fo| fo.status != "CLOSED");
         for fo in open {
             for entry in fo.lines.iter_mut().filter(|entry| entry.line == line) {
@@ -412,23 +475,15 @@ impl Shop {
                 entry.remaining -= taken;
                 change += taken;
             }
-            if fo.lines.iter().all(|entry| entry.remaining == 0) {
-                "CLOSED".clone_into(&mut fo.status);
-            }
+            fo.close_if_done();
         }
         if change > 0 {
             let like = order.fulfillment_orders.iter().find(|fo| fo.lines.iter().any(|it| it.line == line));
             let (location, method) =
                 like.map_or((super::LOCATION, "SHIPPING".to_owned()), |fo| (fo.location, fo.method.clone()));
-            order.fulfillment_orders.push(FakeFo {
-                id: fo_id,
-                status: "OPEN".to_owned(),
-                location,
-                method,
-                holds: Vec::new(),
-                lines: vec![FakeFoLine { id: fo_line_id, line, total: change, remaining: change }],
-                fulfill_at: None,
-            });
+            let mut fo = FakeFo::open(fo_id, location, &method, now);
+            fo.lines = vec![FakeFoLine { id: fo_line_id, line, total: change, remaining: change }];
+            order.fulfillment_orders.push(fo);
         }
     }
 
@@ -566,7 +621,7 @@ impl Shop {
                 let at = reopened.iter().position(|it| it.location == fo.location && it.method == fo.method);
                 let at = at.unwrap_or_else(|| {
                     let id = 6_000_000_000 + fresh.next().unwrap_or(u64::MAX / 2);
-                    reopened.push(FakeFo { id, status: "OPEN".to_owned(), lines: Vec::new(), ..fo.clone() });
+                    reopened.push(FakeFo::open(id, fo.location, &fo.method, now));
                     reopened.len() - 1
                 });
                 let id = 16_000_000_000 + fresh.next().unwrap_or(u64::MAX / 4);
@@ -578,7 +633,7 @@ impl Shop {
     }
 
     /// `fulfillmentOrderSplit`: the named units move to a fulfillment order of their own.
-    pub(super) fn split(&mut self, fo: u64, lines: &[(u64, i64)]) -> Result<u64, Refusal> {
+    pub(super) fn split(&mut self, fo: u64, lines: &[(u64, i64)], now: Timestamp) -> Result<u64, Refusal> {
         let none = |text: &str| Err((Vec::new(), text.to_owned()));
         let (new, first) = (6_000_000_000 + self.id(), self.ids + 1);
         self.ids += lines.len() as u64;
@@ -599,7 +654,7 @@ impl Shop {
             let id = 16_000_000_000 + first + at as u64;
             moved.push(FakeFoLine { id, line: entry.line, total: *quantity, remaining: *quantity });
         }
-        let split = FakeFo { id: new, lines: moved, ..old.clone() };
+        let split = FakeFo { id: new, lines: moved, created: now, ..old.clone() };
         owner.fulfillment_orders.push(split);
         Ok(new)
     }

@@ -27,14 +27,18 @@ impl Document {
 }
 
 const LINE: &str = "fragment PortaldLine on LineItem {
-  id sku title currentQuantity requiresShipping isGiftCard product { id }
+  id sku title quantity currentQuantity requiresShipping isGiftCard product { id }
 }";
 const FULFILLMENT_ORDER_LINE: &str = "fragment PortaldFulfillmentOrderLine on FulfillmentOrderLineItem {
   id remainingQuantity lineItem { id }
 }";
 const FULFILLMENT_ORDER: &str = "fragment PortaldFulfillmentOrder on FulfillmentOrder {
-  id status fulfillAt fulfillmentHolds { displayReason reasonNotes }
+  id status requestStatus createdAt fulfillAt fulfillmentHolds { displayReason reasonNotes }
   assignedLocation { location { id } } deliveryMethod { methodType }
+  merchantRequests(last: 2) { nodes { ...PortaldMerchantRequest } }
+}";
+const MERCHANT_REQUEST: &str = "fragment PortaldMerchantRequest on FulfillmentOrderMerchantRequest {
+  id kind message sentAt responseData
 }";
 const FULFILLMENT: &str = "fragment PortaldFulfillment on Fulfillment {
   id status createdAt trackingInfo(first: 25) { company number url }
@@ -46,7 +50,8 @@ const ADDRESS: &str = "fragment PortaldAddress on MailingAddress {
 }";
 const MORE: &str = "fragment PortaldMore on PageInfo { hasNextPage endCursor }";
 const WHOLE_ORDER: &str = "fragment PortaldWholeOrder on Order {
-  id name createdAt updatedAt cancelledAt cancelReason test note email displayFinancialStatus
+  id name createdAt updatedAt cancelledAt cancelReason edited test note email displayFinancialStatus
+  risk { recommendation } disputes { initiatedAs status }
   shippingAddress { ...PortaldAddress } billingAddress { ...PortaldAddress } shippingLine { title }
   lineItems(first: $lines) { nodes { ...PortaldLine } pageInfo { ...PortaldMore } }
   fulfillmentOrders(first: $fulfillmentOrders) {
@@ -70,6 +75,7 @@ const WHOLE_ORDER_FRAGMENTS: &[&str] = &[
     ADDRESS,
     LINE,
     FULFILLMENT_ORDER,
+    MERCHANT_REQUEST,
     FULFILLMENT_ORDER_LINE,
     FULFILLMENT,
     FULFILLMENT_LINE,
@@ -125,7 +131,7 @@ pub const FULFILLMENT_ORDERS: Document = Document {
     }
   }
 }",
-    fragments: &[FULFILLMENT_ORDER, FULFILLMENT_ORDER_LINE, MORE],
+    fragments: &[FULFILLMENT_ORDER, MERCHANT_REQUEST, FULFILLMENT_ORDER_LINE, MORE],
 };
 
 /// Further lines of a long fulfillment order.
@@ -212,6 +218,35 @@ pub const FULFILLMENT_ORDER_SPLIT: Document = Document {
     fragments: &[],
 };
 
+/// How a fulfillment order's requests stand, before one of them is answered.
+pub const REQUESTS: Document = Document {
+    name: "PortaldRequests",
+    operation: "query PortaldRequests($id: ID!) {
+  fulfillmentOrder(id: $id) {
+    orderId status requestStatus merchantRequests(last: 10) { nodes { ...PortaldMerchantRequest } }
+  }
+}",
+    fragments: &[MERCHANT_REQUEST],
+};
+
+/// Agrees to a cancellation.
+pub const ACCEPT_CANCELLATION: Document = Document {
+    name: "PortaldAcceptCancellation",
+    operation: "mutation PortaldAcceptCancellation($id: ID!, $message: String) {
+  fulfillmentOrderAcceptCancellationRequest(id: $id, message: $message) { userErrors { field message } }
+}",
+    fragments: &[],
+};
+
+/// Refuses a cancellation.
+pub const REJECT_CANCELLATION: Document = Document {
+    name: "PortaldRejectCancellation",
+    operation: "mutation PortaldRejectCancellation($id: ID!, $message: String) {
+  fulfillmentOrderRejectCancellationRequest(id: $id, message: $message) { userErrors { field message } }
+}",
+    fragments: &[],
+};
+
 /// The harmless question: whose shop this is and what the token may do.
 pub const CHECK: Document = Document {
     name: "PortaldCheck",
@@ -242,6 +277,9 @@ pub const ALL: &[Document] = &[
     TRACKING_UPDATE,
     FULFILLMENT_CANCEL,
     FULFILLMENT_ORDER_SPLIT,
+    REQUESTS,
+    ACCEPT_CANCELLATION,
+    REJECT_CANCELLATION,
     CHECK,
     LOCATION,
 ];

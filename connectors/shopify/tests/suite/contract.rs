@@ -25,7 +25,7 @@ use crate::shop::{LASTING, bench, connect};
 
 /// The folder, or a line that says why there is none.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn contracts() -> Option<PathBuf> {
+pub(crate) fn contracts() -> Option<PathBuf> {
     let folder = std::env::var_os("PORTALD_CONTRACTS").map(|folder| Path::new(&folder).join("shopify"));
     if folder.is_none() {
         eprintln!("SKIPPED: PORTALD_CONTRACTS is not set, the schema is not looked at");
@@ -33,7 +33,7 @@ fn contracts() -> Option<PathBuf> {
     folder
 }
 
-fn schema(folder: &Path) -> Valid<Schema> {
+pub(crate) fn schema(folder: &Path) -> Valid<Schema> {
     let text = std::fs::read_to_string(folder.join("admin_2026-10.full.graphql")).unwrap();
     Schema::parse_and_validate(format!("directive @oneOf on INPUT_OBJECT\n{text}"), "admin.graphql").unwrap()
 }
@@ -192,6 +192,19 @@ async fn the_models_answers_are_of_the_schema() {
     channel.mirror_split(&split).await.unwrap();
     bench.shop.hold(&held, "Other");
     bench.shop.cancel_order(&held, "CUSTOMER");
+    bench.shop.manage_by_service(77);
+    for accept in [true, false] {
+        let id = bench.shop.place(NewOrder::new(vec![NewLine::new("A", 2).at(77)]));
+        let fo = bench.shop.order(&id).unwrap().fulfillment_orders[0].id;
+        bench.shop.submit_fulfillment_request(fo, None, Some("Gift wrap")).unwrap();
+        bench.shop.accept_fulfillment_request(fo).unwrap();
+        bench.shop.submit_cancellation_request(fo, None).unwrap();
+        bench.shop.set_risk(&id, "INVESTIGATE");
+        bench.shop.dispute(&id, "CHARGEBACK", "NEEDS_RESPONSE");
+        let request = bench.read(&id).await.cancellation_requests.remove(0).id;
+        let answer = sdk::CancellationAnswer { key: "k".into(), order: id, request, accept, message: None };
+        channel.answer_cancellation(&answer).await.unwrap();
+    }
     channel.pull_orders(&sdk::PullRequest::default()).await.unwrap();
     channel.check().await.unwrap();
     let mut seen = BTreeSet::new();
@@ -208,7 +221,7 @@ async fn the_models_answers_are_of_the_schema() {
 }
 
 /// Answers each question with one order.
-struct Canned(Value);
+pub(crate) struct Canned(pub(crate) Value);
 
 #[async_trait]
 impl Http for Canned {
@@ -242,7 +255,7 @@ fn orders_in(value: &Value, found: &mut Vec<Value>) {
 }
 
 /// Fills in what a recording did not ask for; what it has stays as it came.
-fn completed(mut order: Value) -> Value {
+pub(crate) fn completed(mut order: Value) -> Value {
     let page = json!({ "hasNextPage": false, "endCursor": null });
     let mut lines: BTreeMap<String, Value> = BTreeMap::new();
     for fo in order["fulfillmentOrders"]["nodes"].as_array_mut().unwrap() {
@@ -250,9 +263,14 @@ fn completed(mut order: Value) -> Value {
             lines.insert(line["lineItem"]["id"].as_str().unwrap().to_owned(), line["lineItem"].clone());
         }
         fo["lineItems"]["pageInfo"] = page.clone();
-        for (key, value) in
-            [("fulfillAt", Value::Null), ("fulfillmentHolds", json!([])), ("deliveryMethod", Value::Null)]
-        {
+        for (key, value) in [
+            ("fulfillAt", Value::Null),
+            ("fulfillmentHolds", json!([])),
+            ("deliveryMethod", Value::Null),
+            ("requestStatus", json!("UNSUBMITTED")),
+            ("createdAt", json!("2026-01-01T00:00:00Z")),
+            ("merchantRequests", json!({ "nodes": [] })),
+        ] {
             if fo.get(key).is_none() {
                 fo[key] = value;
             }
@@ -269,6 +287,7 @@ fn completed(mut order: Value) -> Value {
         .map(|line| {
             json!({
                 "id": line["id"], "sku": line["sku"], "title": line["title"].as_str().unwrap_or("?"),
+                "quantity": line["quantity"].as_i64().unwrap_or(0),
                 "currentQuantity": line["currentQuantity"].as_i64().unwrap_or(0),
                 "requiresShipping": true, "isGiftCard": false, "product": null,
             })
@@ -294,6 +313,7 @@ fn completed(mut order: Value) -> Value {
         ("createdAt", json!("2026-01-01T00:00:00Z")),
         ("updatedAt", json!("2026-01-01T00:00:00Z")),
         ("test", json!(true)),
+        ("edited", json!(true)),
     ] {
         if order.get(key).is_none_or(Value::is_null) {
             order[key] = value;
@@ -302,9 +322,8 @@ fn completed(mut order: Value) -> Value {
     order
 }
 
-#[tokio::test(start_paused = true)]
-async fn recorded_orders_are_read_and_their_open_units_counted() {
-    let Some(folder) = contracts() else { return };
+/// Every recorded file.
+pub(crate) fn recordings(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![folder.join("recorded")];
     while let Some(folder) = folders.pop() {
@@ -313,6 +332,13 @@ async fn recorded_orders_are_read_and_their_open_units_counted() {
             if path.is_dir() { folders.push(path) } else { files.push(path) }
         }
     }
+    files
+}
+
+#[tokio::test(start_paused = true)]
+async fn recorded_orders_are_read_and_their_open_units_counted() {
+    let Some(folder) = contracts() else { return };
+    let files = recordings(&folder);
     let mut count = 0;
     for file in files {
         let recorded: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
