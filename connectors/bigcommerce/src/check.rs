@@ -25,7 +25,9 @@ pub(crate) async fn check(rest: &Rest, store_hash: &str, location: u32) -> Resul
         if error.kind != ErrorKind::NotFound {
             return Err(error);
         }
-        report.problems.push(format!("there is no store {store_hash} at this address (404): see `store_hash`"));
+        report
+            .problems
+            .push(format!("there is no store {store_hash} at this address (404): see `store_hash`"));
         return Ok(report);
     }
     report.proved.push(format!("token accepted by the store {store_hash}"));
