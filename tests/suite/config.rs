@@ -231,9 +231,13 @@ fn the_examples_other_options_are_options() {
     let environment = Environment::of([
         ("CREDENTIALS_DIRECTORY", credentials),
         ("PINECREST_SHOPIFY_TOKEN", "shpat".into()),
+        ("LAKESIDE_BIGCOMMERCE_TOKEN", "token".into()),
     ]);
-    let config = place.load_in(&environment).unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(config.merchants.len(), 2);
+    // The stand-in takes all three kinds of credentials at once; BigCommerce has one.
+    let connectors: &[&dyn Connector] = &[&Folder, &Shop, &bigcommerce::BigCommerce];
+    let config = config::load(&place.0.path().join("portald.toml"), &environment, connectors);
+    let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(config.merchants.len(), 3);
     assert_eq!(config.api.token.unwrap().expose_secret(), "s3cret", "the last line end is not part of it");
 }
 

@@ -192,7 +192,7 @@ fn its_links_lead_somewhere() {
 
 /// Every string literal of the shape `family.word` that names an event.
 fn events() -> BTreeSet<String> {
-    const FAMILIES: [&str; 21] = [
+    const FAMILIES: [&str; 22] = [
         "order",
         "cancel",
         "tracking",
@@ -214,12 +214,11 @@ fn events() -> BTreeSet<String> {
         "api",
         "folder",
         "shopify",
+        "bigcommerce",
     ];
+    let connectors = ["sdk", "folder", "shopify", "bigcommerce"].map(|name| format!("connectors/{name}/src"));
     let mut folders: Vec<PathBuf> =
-        ["src", "connectors/sdk/src", "connectors/folder/src", "connectors/shopify/src"]
-            .iter()
-            .map(|folder| root().join(folder))
-            .collect();
+        connectors.iter().map(String::as_str).chain(["src"]).map(|folder| root().join(folder)).collect();
     let mut events = BTreeSet::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("the sources are there") {

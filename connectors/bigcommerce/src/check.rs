@@ -21,7 +21,15 @@ struct Store<'a> {
 pub(crate) async fn check(rest: &Rest, store_hash: &str, location: u32) -> Result<CheckReport> {
     let mut report = CheckReport::default();
     // Made for it: "useful for validating API authentication details" (`GET /time`).
-    rest.get(ask("time"), "/v2/time").await?;
+    if let Err(error) = rest.get(ask("time"), "/v2/time").await {
+        if error.kind != ErrorKind::NotFound {
+            return Err(error);
+        }
+        report
+            .problems
+            .push(format!("there is no store {store_hash} at this address (404): see `store_hash`"));
+        return Ok(report);
+    }
     report.proved.push(format!("token accepted by the store {store_hash}"));
     store(rest, store_hash, &mut report).await?;
     if let Some(order) = orders(rest, &mut report).await? {

@@ -12,8 +12,8 @@
 //! # A page of one stamp
 //! Stamps have whole seconds, and a bulk edit puts hundreds of orders into one. A full page that ends where it began
 //! cannot be passed by its stamp. Then that second and the next are drained by id, from a window of both, and the list
-//! goes on behind them. An order that changes meanwhile leaves the window and is met later; one could only come *into*
-//! it while those seconds last, so a window that is not over yet ends the pull, and the next one reads it again.
+//! goes on behind them. An order that changes meanwhile leaves the window and is met later; one can only come *into* it
+//! while those seconds last, and what a pull covers ends before it began: the next one reads them again.
 //!
 //! # An entry newer than its place
 //! The store may pick a page's orders first and load them after. One that changes in between shows a stamp that is not
@@ -41,9 +41,6 @@ const AT_ONCE: usize = 6;
 /// (`limit` in the contract).
 const SURELY_FULL: usize = 50;
 
-/// Clocks inside the store may disagree by so much.
-const SKEW: TimeDelta = TimeDelta::seconds(2);
-
 /// How far the store's clock is taken to be behind ours where it does not tell its own.
 const UNTOLD: TimeDelta = TimeDelta::minutes(5);
 
@@ -62,17 +59,8 @@ struct Mark {
     anchor: Option<Timestamp>,
     /// When the pull began, by the store's clock.
     began: Option<Timestamp>,
-    /// Within more equal stamps than a page holds.
-    drain: Option<Drain>,
-}
-
-/// The second of `anchor` and the next are read by id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Drain {
-    /// When that began, by the store's clock.
-    began: Option<Timestamp>,
-    /// From this id.
-    from: u64,
+    /// Within more equal stamps than a page holds: the second of `anchor` and the next are read by id, from this one.
+    drain: Option<u64>,
 }
 
 impl Mark {
@@ -80,8 +68,8 @@ impl Mark {
         let time =
             |time: Option<Timestamp>| time.map(|time| time.timestamp().to_string()).unwrap_or_default();
         let mut text = format!("{}|{}", time(self.anchor), time(self.began));
-        if let Some(drain) = self.drain {
-            text.push_str(&format!("|{}|{}", time(drain.began), drain.from));
+        if let Some(from) = self.drain {
+            text.push_str(&format!("|{from}"));
         }
         text
     }
@@ -94,11 +82,11 @@ impl Mark {
         };
         match parts[..] {
             [anchor, began] => Some(Self { anchor: time(anchor)?, began: time(began)?, drain: None }),
-            [anchor, began, drain, from] => {
-                let drain = Drain { began: time(drain)?, from: from.parse().ok()? };
-                let anchor = Some(time(anchor)??);
-                Some(Self { anchor, began: time(began)?, drain: Some(drain) })
-            }
+            [anchor, began, from] => Some(Self {
+                anchor: Some(time(anchor)??),
+                began: time(began)?,
+                drain: Some(from.parse().ok()?),
+            }),
             _ => None,
         }
     }
@@ -111,9 +99,9 @@ impl Mark {
         let from = self.anchor.map(|anchor| bound("min_date_modified", moved(anchor, -second)));
         let from = from.unwrap_or_default();
         match (self.drain, self.anchor) {
-            (Some(drain), Some(anchor)) => {
+            (Some(id), Some(anchor)) => {
                 let to = bound("max_date_modified", moved(anchor, second * 2));
-                format!("/v2/orders?sort=id:asc&limit={limit}{from}{to}&min_id={}", drain.from)
+                format!("/v2/orders?sort=id:asc&limit={limit}{from}{to}&min_id={id}")
             }
             _ => format!("/v2/orders?sort=date_modified:asc&limit={limit}{from}"),
         }
@@ -204,18 +192,13 @@ fn step(
     // What changed before the anchor was read, unless that was after the pull began.
     let behind = |anchor: Timestamp| moved(anchor, -second).min(moved(began, -second));
     let so_far = mark.anchor.map(behind);
-    if let (Some(drain), Some(anchor)) = (mark.drain, mark.anchor) {
+    if let (Some(from), Some(anchor)) = (mark.drain, mark.anchor) {
         if full {
             let last = entries.iter().filter_map(|entry| entry.id).max();
             let last = last.ok_or("no order of a whole page has an id")?;
             // A page that ends where it was told to begin holds that id alone: the bound is inclusive, go past it.
-            let from = if last > drain.from { last } else { drain.from.saturating_add(1) };
-            let drain = Some(Drain { from, ..drain });
-            return Ok((Some(Mark { drain, ..*mark }), so_far));
-        }
-        let over = drain.began.is_some_and(|at| at >= moved(anchor, second * 2 + SKEW));
-        if !over {
-            return Ok((None, so_far));
+            let from = if last > from { last } else { from.saturating_add(1) };
+            return Ok((Some(Mark { drain: Some(from), ..*mark }), so_far));
         }
         let anchor = moved(anchor, second * 2);
         return Ok((Some(Mark { anchor: Some(anchor), drain: None, ..*mark }), Some(behind(anchor))));
@@ -232,10 +215,7 @@ fn step(
         (Some(last), anchor) if anchor.is_none_or(|anchor| *last > anchor) => {
             Ok((Some(Mark { anchor: Some(*last), ..*mark }), Some(behind(*last))))
         }
-        (Some(_), Some(_)) => {
-            let drain = Some(Drain { began: Some(asked), from: 0 });
-            Ok((Some(Mark { drain, ..*mark }), so_far))
-        }
+        (Some(_), Some(_)) => Ok((Some(Mark { drain: Some(0), ..*mark }), so_far)),
         _ if entries.iter().all(|entry| entry.updated.is_none()) => {
             Err("no order of a whole page has a readable `date_modified`".to_owned())
         }

@@ -14,6 +14,9 @@ use crate::{
 /// The id of the fulfillment that stands for units which are shown as shipped and are in no shipment.
 const UNLISTED: &str = "marked-as-shipped";
 
+/// What `shipping_method` shows where there is none (the contract's examples).
+const NO_METHOD: &str = "None";
+
 /// The order as the store shows it; the error says what cannot be read.
 pub(crate) fn order(
     wire: &wire::Order<'_>,
@@ -89,7 +92,7 @@ pub(crate) fn fulfillment(wire: &Shipment<'_>) -> Result<RemoteFulfillment, Stri
     }
     let company = filled(wire.shipping_provider.as_ref())
         .or_else(|| filled(wire.tracking_carrier.as_ref()))
-        .or_else(|| filled(wire.shipping_method.as_ref()));
+        .or_else(|| filled(wire.shipping_method.as_ref()).filter(|method| method != NO_METHOD));
     let number = filled(wire.tracking_number.as_ref());
     let url = filled(wire.tracking_link.as_ref()).or_else(|| filled(wire.generated_tracking_link.as_ref()));
     let tracking = if number.is_none() && url.is_none() {

@@ -265,6 +265,7 @@ impl FakeOrder {
 #[derive(Debug, Default)]
 pub(super) struct Store {
     pub(super) orders: BTreeMap<u64, FakeOrder>,
+    placed: u64,
     ids: u64,
 }
 
@@ -309,7 +310,8 @@ impl Store {
         let addresses: Vec<(u64, FakeAddress)> =
             new.addresses.into_iter().map(|address| (500 + self.id(), address)).collect();
         let lines = new.lines.into_iter().map(|line| self.line(line, &addresses)).collect();
-        let id = 100 + self.id();
+        self.placed += 1;
+        let id = 100 + self.placed;
         let order = FakeOrder {
             id,
             created: now,

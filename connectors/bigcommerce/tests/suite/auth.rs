@@ -29,6 +29,8 @@ async fn a_wrong_store_suspends_instead_of_showing_no_orders() {
     let error = bench.channel.pull_orders(&PullRequest::default()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unauthorized);
     assert!(error.message.contains("store_hash"), "{error}");
+    let report = bench.channel.check().await.unwrap();
+    assert!(report.problems[0].contains("no store zzz"), "{report:?}");
 }
 
 #[tokio::test(start_paused = true)]

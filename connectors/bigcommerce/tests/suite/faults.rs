@@ -167,6 +167,46 @@ async fn a_parcel_made_between_two_answers_is_counted_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_shipment_deleted_between_two_answers_is_no_ones() {
+    let bench = bench(PLAIN);
+    let id = bench.store.place(NewOrder::new(vec![NewLine::new("A", 5)]));
+    let line = bench.number(&id, 0);
+    bench.store.ship_elsewhere(&id, line, 1, "T1").unwrap();
+    let second = bench.store.ship_elsewhere(&id, line, 2, "T2").unwrap();
+    let (store, order_id) = (bench.store.clone(), id.clone());
+    let act = move || store.delete_shipment(&order_id, second);
+    let http = Arc::new(Between::new(bench.store.clone(), "/shipments", act));
+    let channel = connect(PLAIN, http, bench.clock.clone());
+    let read = order(channel.pull_orders(&PullRequest::default()).await.unwrap().orders.remove(0));
+    assert_eq!((fulfillable(&read), read.fulfillments.len()), (vec![4], 1), "read again, both of one state");
+}
+
+/// Gives the first page whatever is asked for.
+struct FirstPage(Arc<dyn Http>);
+
+#[sdk::async_trait]
+impl Http for FirstPage {
+    async fn send(
+        &self,
+        mut request: http::Request<bytes::Bytes>,
+    ) -> Result<http::Response<bytes::Bytes>, sdk::TransportError> {
+        *request.uri_mut() = request.uri().to_string().replace("page=2", "page=1").parse().unwrap();
+        self.0.send(request).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_does_not_go_on_is_no_order() {
+    let bench = bench(PLAIN);
+    let lines = (0..60).map(|at| NewLine::new(&format!("L-{at}"), 1)).collect();
+    let id = bench.store.place(NewOrder::new(lines));
+    let channel = connect(PLAIN, Arc::new(FirstPage(bench.store.clone())), bench.clock.clone());
+    assert_eq!(channel.order(&id).await.unwrap_err().kind, ErrorKind::Unavailable);
+    let aside = unreadable(channel.pull_orders(&PullRequest::default()).await.unwrap().orders.remove(0));
+    assert!(aside.reason.contains("kept changing"), "{}", aside.reason);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_long_order_edited_between_its_pages_is_read_again() {
     let bench = bench(PLAIN);
     bench.store.cap_pages(50);
@@ -323,6 +363,21 @@ async fn a_small_budget_is_kept_and_some_of_it_left_for_others() {
     assert!(least >= 5, "only {least} of 150 were left");
     let took = start.elapsed().as_secs();
     assert!((60..200).contains(&took), "405 requests at 5 a second took {took} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_before_pulls_leaves_some_too() {
+    let bench = bench(PLAIN);
+    bench.store.set_budget(150, 30_000);
+    let id = bench.store.place(one());
+    let least = Arc::new(std::sync::Mutex::new(u64::MAX));
+    let watch = Arc::new(Watch { inner: bench.store.clone(), least: least.clone() });
+    let channel = connect(PLAIN, watch, bench.clock.clone());
+    for _ in 0..120 {
+        channel.order(&id).await.unwrap();
+    }
+    let least = *least.lock().unwrap();
+    assert!(least >= 7, "only {least} of 150 were left");
 }
 
 /// Notes the least that was left, and that nothing was refused.
