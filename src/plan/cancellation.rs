@@ -22,7 +22,7 @@ use super::{
 use crate::{
     outbox::{CancelAnswer, WriteKind, WriteState},
     policy::Policy,
-    record::{Level, Owner, Record, RecordId},
+    record::{AccountLine, Level, Owner, Record, RecordId},
 };
 
 /// Whose word a cancellation by hand is.
@@ -45,15 +45,19 @@ pub(super) fn asked(requests: &[CancellationRequest]) -> BTreeMap<&RemoteId, u32
     units
 }
 
-/// Brings a line's cancelled units to what they ought to be, where `wanted` units are wanted by the channel: held
-/// ones leave first, then those not in work; the rest becomes a request. Units that are wanted again come back first,
-/// through the gates. Answers the units that left already though they are not wanted.
-pub(super) fn settle(record: &mut Record, index: usize, wanted: u32, policy: &Policy) -> u32 {
-    let line = &mut record.lines[index];
+/// Notes how many units of a line the channel wants. What a person cancelled here and the channel cancels later is one
+/// cancellation.
+pub(super) fn look(line: &mut AccountLine, wanted: u32) {
     let unwanted = line.ordered.saturating_sub(wanted);
-    // What a person cancelled here and the channel cancels later is one cancellation.
     line.by_hand = line.by_hand.saturating_sub(unwanted.saturating_sub(line.unwanted));
     line.unwanted = unwanted;
+}
+
+/// Brings a line's cancelled units to what they ought to be: held ones leave first, then those not in work; the rest
+/// becomes a request. Units that are wanted again come back first, through the gates. Answers the units that left
+/// already though they are not wanted.
+pub(super) fn settle(record: &mut Record, index: usize, policy: &Policy) -> u32 {
+    let line = &mut record.lines[index];
     let target = line.to_cancel();
     let back = line.all_cancelled().saturating_sub(target);
     if back > 0 {
@@ -97,23 +101,27 @@ pub(super) fn elsewhere(record: &mut Record, index: usize, foreign: u32) -> bool
     let mut in_work = false;
     if foreign > known {
         let mut more = foreign - known;
-        // Units that were fulfilled before the first look were counted as cancelled.
-        let counted = line.cancelled.min(more);
-        let moved = counted.saturating_sub(in_orders(record, index)).min(more);
+        let wanted_again = line.all_cancelled().saturating_sub(line.to_cancel());
+        // Units that were fulfilled before the first look were counted as cancelled, and are in no order.
+        let outside = line.cancelled.saturating_sub(in_orders(record, index));
+        let moved = outside.min(wanted_again).min(more);
         record.lines[index].cancelled -= moved;
         record.lines[index].elsewhere_before += moved;
         more -= moved;
-        // What the supplier could not fulfil is what the merchant fulfils itself.
-        let by_hand = record.lines[index].by_hand.min(record.lines[index].all_cancelled()).min(more);
-        units::recount(record, index, by_hand, Gone::Cancelled, Gone::Elsewhere);
+        // What was cancelled here is what the merchant fulfils itself: units that it wants again and has fulfilled
+        // since the last look, and those that the supplier could not fulfil.
         let line = &mut record.lines[index];
-        let after = line.cancelled_after.min(by_hand);
+        let again = (wanted_again - moved).min(more);
+        let by_hand = line.by_hand.min(line.all_cancelled() - again).min(more - again);
+        let gone = again + by_hand;
+        let after = line.cancelled_after.min(gone);
         line.by_hand -= by_hand;
         line.cancelled_after -= after;
         line.elsewhere_after += after;
-        line.cancelled -= by_hand - after;
-        line.elsewhere_before += by_hand - after;
-        more -= by_hand;
+        line.cancelled -= gone - after;
+        line.elsewhere_before += gone - after;
+        more -= gone;
+        units::recount(record, index, gone, Gone::Cancelled, Gone::Elsewhere);
         let held = units::available(record, index, Scope::Any).min(record.lines[index].held).min(more);
         in_work |= units::take(record, index, held, Scope::Any, Gone::Elsewhere);
         record.lines[index].held -= held;

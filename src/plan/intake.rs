@@ -229,13 +229,15 @@ pub fn take_in(record: &mut Record, policy: &Policy, now: Timestamp) {
         if !matches!(line.owner, Owner::Supplier { .. }) || line.excluded > 0 {
             continue;
         }
-        in_work |= cancellation::elsewhere(record, index, shown.foreign.get(&line.id).copied().unwrap_or(0));
-        let id = &record.lines[index].id;
+        let id = &line.id;
         let fulfillable = record.seen.lines.iter().find(|line| line.id == *id);
         let fulfillable = fulfillable.map_or(0, |line| fulfillable_of(&record.seen, line));
         let kept = fulfillable.saturating_sub(asked.get(id).copied().unwrap_or(0));
         let wanted = kept.saturating_add(shown.fulfilled.get(id).copied().unwrap_or(0));
-        let left = cancellation::settle(record, index, wanted, policy);
+        let foreign = shown.foreign.get(id).copied().unwrap_or(0);
+        cancellation::look(&mut record.lines[index], wanted);
+        in_work |= cancellation::elsewhere(record, index, foreign);
+        let left = cancellation::settle(record, index, policy);
         if left > 0 {
             crossed.push((record.lines[index].id.clone(), left));
         }
