@@ -234,11 +234,22 @@ pub(super) fn names(record: &Record, lines: &[LineQuantity]) -> String {
     lines.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
+/// A channel's words on one line, and not too many of them: they go into the timeline and the log.
+fn words(text: &str) -> String {
+    const MOST: usize = 200;
+    let plain: String =
+        text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(MOST).collect();
+    if text.chars().count() > MOST { format!("{}…", plain.trim()) } else { plain.trim().to_owned() }
+}
+
 /// Why the channel no longer wants units of a line, as far as its picture tells.
 pub(super) fn cause(record: &Record, id: &RemoteId) -> String {
+    if record.line(id).is_some_and(|line| line.by_hand > 0 && line.unwanted == 0) {
+        return "the merchant's word, recorded by hand".to_owned();
+    }
     if let OrderState::Cancelled { reason, .. } = &record.seen.state {
         return match reason {
-            Some(reason) => format!("the order was cancelled: {reason}"),
+            Some(reason) => format!("the order was cancelled: {}", words(reason)),
             None => "the order was cancelled".to_owned(),
         };
     }
@@ -246,7 +257,7 @@ pub(super) fn cause(record: &Record, id: &RemoteId) -> String {
         record.seen.cancellation_requests.iter().find(|ask| ask.lines.iter().any(|line| line.line == *id));
     match (request, record.seen.lines.iter().find(|line| line.id == *id)) {
         (Some(CancellationRequest { message: Some(message), .. }), _) => {
-            format!("the merchant asks for it: {message}")
+            format!("the merchant asks for it: {}", words(message))
         }
         (Some(_), _) => "the merchant asks for it".to_owned(),
         (None, None) => "the line was removed".to_owned(),
@@ -308,7 +319,10 @@ pub(super) fn cancel(
     orders::not_shadow(record, policy)?;
     let reason = command::text("reason", reason, 500)?;
     let free = |record: &Record, index: usize| {
-        let asked = if by == By::Merchant { record.lines[index].cancel_requested } else { 0 };
+        let line = &record.lines[index];
+        // The merchant's word about units that it asked for already says nothing new, answered or not.
+        let asked =
+            if by == By::Merchant { line.cancel_requested.saturating_add(line.cancel_rejected) } else { 0 };
         let rest = units::available(record, index, Scope::Any).saturating_sub(asked);
         units::reach(record, index, n).min(rest)
     };
@@ -337,10 +351,12 @@ pub(super) fn cancel(
         line.held -= held;
         line.cancelled += held;
         line.cancelled_after += units - held;
-        // What the channel asked for already is granted by this.
+        // What the channel asked for already is granted by this, a rejection included.
         let granted = line.cancel_requested.min(*units);
         line.cancel_requested -= granted;
-        line.by_hand += units - granted;
+        let reversed = line.cancel_rejected.min(units - granted);
+        line.cancel_rejected -= reversed;
+        line.by_hand += units - granted - reversed;
     }
     let whose = match by {
         By::Merchant => "the merchant's word, recorded by hand",
