@@ -20,7 +20,7 @@ use super::{
     units::{self, Gone, Scope},
 };
 use crate::{
-    outbox::{CancelAnswer, WriteKind, WriteState},
+    outbox::{CancelAnswer, Write, WriteKind, WriteState},
     policy::Policy,
     record::{AccountLine, Level, Owner, Record, RecordId},
 };
@@ -448,7 +448,8 @@ pub(super) fn answers(record: &mut Record, policy: &Policy, now: Timestamp) -> b
     }
     for at in 0..record.seen.cancellation_requests.len() {
         let request = record.seen.cancellation_requests[at].clone();
-        if record.writes.iter().any(|write| write.answers(&request.id)) {
+        // One that was withdrawn before it was answered may come again.
+        if record.writes.iter().any(|write| write.answers(&request.id) && !write.is_superseded()) {
             continue;
         }
         let ours: Vec<_> = request.lines.iter().filter_map(|line| record.line(&line.line)).collect();
@@ -465,24 +466,49 @@ pub(super) fn answers(record: &mut Record, policy: &Policy, now: Timestamp) -> b
             }
             continue;
         }
-        if ours.iter().any(|line| line.cancel_requested > 0) {
+        if ours.iter().any(|line| line.cancel_requested > 0 || is_leaving(record, &line.id)) {
             continue;
         }
-        let accept = ours.iter().all(|line| line.all_cancelled() >= line.to_cancel());
+        // What the channel was told of since it was last looked at is no part of its request any more.
+        let settled = |line: &AccountLine| line.all_cancelled().saturating_add(told_unseen(record, &line.id));
+        let accept = ours.iter().all(|line| settled(line) >= line.to_cancel())
+            && ours.iter().any(|line| line.all_cancelled() > 0);
         let reason = if ours.iter().any(|line| line.cancel_rejected > 0) {
             record.cancel_rejection.clone()
         } else {
             Some("the units have left already".to_owned())
         };
         let message = reason.filter(|_| !accept);
-        let mut write = mirror::blank(record, WriteKind::Answer, 1, 0, 1, policy, now);
-        write.key = format!("{}/{}/answer/1", record.id, RecordId::key_part(&request.id));
+        let before = record.writes.iter().filter(|write| write.answers(&request.id)).map(|write| write.revision);
+        let revision = before.max().unwrap_or(0) + 1;
+        let mut write = mirror::blank(record, WriteKind::Answer, 1, 0, revision, policy, now);
+        write.key = format!("{}/{}/answer/{revision}", record.id, RecordId::key_part(&request.id));
         write.targets = vec![request.id];
         write.answer = Some(CancelAnswer { accept, message });
         record.writes.push(write);
         changed = true;
     }
     changed
+}
+
+/// Whether a parcel with units of this line is on its way to the channel.
+fn is_leaving(record: &Record, id: &RemoteId) -> bool {
+    creates(record).any(|create| create.state.is_owed() && create.lines.iter().any(|line| line.line == *id))
+}
+
+/// Units of a line that the channel was told of and does not show yet.
+fn told_unseen(record: &Record, id: &RemoteId) -> u32 {
+    creates(record)
+        .flat_map(|create| &create.made)
+        .filter(|made| record.seen.fulfillments.iter().all(|seen| seen.id != made.id))
+        .flat_map(|made| &made.lines)
+        .filter(|line| line.line == *id)
+        .fold(0, |sum, line| sum.saturating_add(line.quantity))
+}
+
+fn creates(record: &Record) -> impl Iterator<Item = &Write> {
+    let is_create = |write: &&Write| write.kind == WriteKind::Create;
+    record.writes.iter().filter(is_create).filter(|create| !mirror::is_taken_back(record, create))
 }
 
 /// Answers to requests that the channel no longer shows are not owed any more.
