@@ -316,6 +316,10 @@ fn tell(record: &mut Record, before: &[Terms], in_work: bool, now: Timestamp) {
         let text = format!("the channel wants {withdrawn} after all: no answer is needed");
         record.note_of_channel(now, "cancel.withdrawn", None, Level::Info, text);
     }
+    if record.lines.iter().all(|line| line.elsewhere_after == 0) {
+        // Nothing of it is fulfilled elsewhere any more: what is open here is to be shipped.
+        record.alerts.retain(|alert| alert.code != "fulfilled-elsewhere");
+    }
     if !elsewhere.is_empty() {
         let (level, so) = if in_work {
             (Level::Error, ": they are in work here, do not ship them")
