@@ -58,6 +58,7 @@ pub fn import(mut seen: Order, policy: &Policy, now: Timestamp) -> Record {
         imported_at: now,
         shadow: policy.shadow,
         seen,
+        seen_asked: None,
         lines: Vec::new(),
         excluded,
         gates: Vec::new(),
@@ -85,6 +86,16 @@ pub fn import(mut seen: Order, policy: &Policy, now: Timestamp) -> Record {
     intake::take_in(&mut record, policy, now);
     reconcile(&mut record, policy, now);
     record
+}
+
+/// Whether a picture that was asked for at `asked` is older than the one that is known: two readers (a slow pull beside
+/// a look) may store theirs in the other order, and a channel's stamps of whole seconds do not tell them apart.
+pub fn is_overtaken(record: &Record, seen: &Order, asked: Timestamp) -> bool {
+    let newer = match (record.seen.updated_at, seen.updated_at) {
+        (Some(known), Some(told)) => told > known,
+        _ => false,
+    };
+    !newer && record.seen_asked.is_some_and(|known| asked < known)
 }
 
 /// Takes in what the channel shows now.

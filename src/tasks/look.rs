@@ -38,13 +38,14 @@ pub async fn run(shared: &Shared, connection: &Connection, id: &RecordId) -> Loo
         Ok(None) => return Look::Same,
         Err(error) => return Look::Failed(error.to_string()),
     };
-    let asked = tokio::time::timeout(BUDGET, connection.remote.order(&before.seen.id)).await;
-    let Ok(told) = asked else {
+    let asked = ledger.clock().now();
+    let told = tokio::time::timeout(BUDGET, connection.remote.order(&before.seen.id)).await;
+    let Ok(told) = told else {
         return Look::Failed(format!("no answer within {} seconds", BUDGET.as_secs()));
     };
     let taken = match told {
         Ok(pulled) => {
-            ledger.absorb_page(&before.merchant, &before.channel, vec![pulled], None).await.map(|_| ())
+            ledger.absorb_page(&before.merchant, &before.channel, vec![pulled], asked, None).await.map(|_| ())
         }
         Err(error) if error.kind == ErrorKind::NotFound => ledger.vanished(id).await,
         Err(error) => return Look::Failed(error.to_string()),

@@ -101,7 +101,7 @@ impl Shop {
     /// The channel shows this order.
     pub(crate) async fn put(&self, order: Order) {
         let page = vec![Pulled::Order(Box::new(order))];
-        self.ledger.absorb_page("m", "shop", page, None).await.unwrap();
+        self.ledger.absorb_page("m", "shop", page, now(), None).await.unwrap();
     }
 
     pub(crate) fn router(&self) -> Router {

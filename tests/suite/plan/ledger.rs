@@ -39,13 +39,13 @@ fn page(orders: Vec<sdk::Order>) -> Vec<Pulled> {
 async fn what_is_set_aside_stays_so_when_the_page_meets_another_writer() {
     let (ledger, store) = ledger(MemoryStore::new().with_latency(Duration::from_millis(10)));
     let first = page(vec![order("1", 0, "Duluth"), order("2", 0, "Duluth")]);
-    ledger.absorb_page("m", "shop", first, None).await.expect("stored");
+    ledger.absorb_page("m", "shop", first, at(0), None).await.expect("stored");
     assert!(store.damage(&RecordId("m.shop.2".to_owned())));
     let hold = Ask { command: Command::Hold { reason: "no stock".to_owned() }, key: None, if_match: None };
     let second = page(vec![order("1", 1, "Ely"), order("2", 1, "Ely")]);
     let (held, taken) = tokio::join!(ledger.command("m.shop.1", hold), async {
         tokio::time::sleep(Duration::from_millis(1)).await;
-        ledger.absorb_page("m", "shop", second, None).await
+        ledger.absorb_page("m", "shop", second, at(0), None).await
     });
     held.expect("held");
     taken.expect("taken in");
@@ -62,7 +62,7 @@ async fn an_order_too_large_to_keep_is_set_aside_and_the_page_goes_on() {
         ..giant.deliveries[0].ship_to.clone().expect("one")
     });
     let outcome = ledger
-        .absorb_page("m", "shop", page(vec![giant, order("2", 0, "Duluth")]), None)
+        .absorb_page("m", "shop", page(vec![giant, order("2", 0, "Duluth")]), at(0), None)
         .await
         .expect("the rest goes on");
     assert_eq!((outcome.imported, outcome.set_aside), (1, 1));
@@ -78,7 +78,7 @@ async fn a_quantity_that_no_one_can_count_is_set_aside() {
     huge.lines[0].sku = Some("KIT".to_owned());
     (huge.lines[0].quantity, huge.lines[0].fulfillable) = (u32::MAX, u32::MAX);
     let outcome = ledger
-        .absorb_page("m", "shop", page(vec![huge, order("2", 0, "Duluth")]), None)
+        .absorb_page("m", "shop", page(vec![huge, order("2", 0, "Duluth")]), at(0), None)
         .await
         .expect("the rest goes on");
     assert_eq!((outcome.imported, outcome.set_aside), (1, 1));
