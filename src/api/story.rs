@@ -6,12 +6,38 @@ use super::{document::Push, view};
 use crate::{
     outbox::WriteKind,
     plan::address,
-    record::{AccountLine, Owner, Record, Shipment, Status, SupplierOrder},
+    record::{AccountLine, Event, Owner, Record, Shipment, Status, SupplierOrder},
 };
 
-/// The story, one sentence or two an entry: what was ordered, where each unit is, what left, what is still to do.
-pub fn tell(record: &Record) -> Vec<String> {
+/// What changed an order's course: told in the story, in its order, at the time that it happened on the channel.
+const TURNS: &[&str] = &[
+    "order.cancelled",
+    "order.reinstated",
+    "cancel.requested",
+    "cancel.withdrawn",
+    "cancel.accepted",
+    "cancel.rejected",
+    "order.fulfilled_elsewhere",
+    "order.split_on_channel",
+    "order.address_changed",
+    "order.address_confirmed",
+    "order.channel_hold",
+    "order.channel_release",
+    "order.shipped_after_cancel",
+    "fulfillment.reduced",
+    "order.vanished",
+    "order.returned",
+    "order.edited",
+];
+
+/// The story, one sentence or two an entry: what was ordered, what changed it, where each unit is, what left, what is
+/// still to do. `timeline` is the whole of it, oldest first.
+pub fn tell(record: &Record, timeline: &[Event]) -> Vec<String> {
     let mut story = vec![placed(record)];
+    let turns = timeline.iter().filter(|event| TURNS.contains(&event.event.as_str()));
+    story.extend(
+        turns.map(|event| format!("{}: {}.", stamp(event.channel_at.unwrap_or(event.at)), event.text)),
+    );
     if let Some(why) = &record.excluded {
         story.push(format!("It is {why}, so nothing of it is the supplier's."));
     }
@@ -30,12 +56,13 @@ fn ours(record: &Record) -> impl Iterator<Item = &AccountLine> {
 
 fn placed(record: &Record) -> String {
     let others = record.lines.len() - ours(record).count();
-    let lines = |count: usize| if count == 1 { "1 line".to_owned() } else { format!("{count} lines") };
     let whose = match (ours(record).count(), others) {
         (0, _) => "none of its lines is the supplier's".to_owned(),
-        (mine, 0) => format!("its {} are the supplier's", lines(mine)).replace("1 line are", "1 line is"),
-        (mine, 1) => format!("of its lines {mine} are the supplier's and 1 is the merchant's own"),
-        (mine, others) => format!("of its lines {mine} are the supplier's and {others} the merchant's own"),
+        (1, 0) => "its one line is the supplier's".to_owned(),
+        (mine, 0) => format!("all of its {mine} lines are the supplier's"),
+        (mine, others) => {
+            format!("of its {} lines the supplier's are {mine}, the merchant's own {others}", mine + others)
+        }
     };
     format!(
         "{} was placed {} in {}'s channel {} and first seen here {}; {whose}.",
@@ -61,7 +88,7 @@ fn units(record: &Record, line: &AccountLine) -> String {
     .filter(|(units, _)| *units > 0)
     .map(|(units, word)| format!("{units} {word}"))
     .collect();
-    let mut text = format!("Of {} × {} ordered at most, {}.", line.ordered, line.name(), joined(&parts));
+    let mut text = format!("Now, of {} × {} ordered at most: {}.", line.ordered, line.name(), joined(&parts));
     if line.by_hand > 0 {
         text.push_str(&format!(
             " {} of them were cancelled by a person here; the channel does not show that.",

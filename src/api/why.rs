@@ -79,7 +79,7 @@ pub fn trace(record: &Record, n: u32, old: Vec<Event>) -> Why {
         number: record.number(n),
         status: order.map(|order| record.status(order)),
         summary: summary(record, order),
-        story: story::tell(record),
+        story: story::tell(record, &timeline),
         trace: trace.0,
         timeline,
     }

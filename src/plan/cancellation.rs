@@ -188,6 +188,7 @@ pub(super) fn mark_crossed(record: &mut Record, crossed: &[(RemoteId, u32)], now
             );
             record.alert(now, "shipped-after-cancel", text.clone());
             record.note_of_channel(now, "order.shipped_after_cancel", Some(order), Level::Error, text);
+            explain(record, at, at_channel.unwrap_or(now));
         }
         let refused = mirror::live_create(record, at).is_some_and(|create| {
             create.state.is_parked() && !create.uncertain && create.made.is_empty() && !create.given_up
@@ -206,6 +207,23 @@ pub(super) fn mark_crossed(record: &mut Record, crossed: &[(RemoteId, u32)], now
             format!("the channel cancelled {names} of parcel {label} and does not take it: the rest is told");
         record.note(now, "fulfillment.reduced", Some(order), Level::Warn, text);
     }
+}
+
+/// A parcel may have been refused before its cancellation was seen: now the reason is known.
+fn explain(record: &mut Record, shipment: usize, cancelled_at: Timestamp) {
+    let parked = mirror::live_create(record, shipment).filter(|create| create.state.is_parked());
+    let Some(key) = parked.map(|create| create.key.clone()) else { return };
+    if let Some(write) = record.writes.iter_mut().find(|write| write.key == key) {
+        write.error = write.error.as_deref().map(|why| crossed(cancelled_at, why));
+    }
+}
+
+/// Why a parcel that crossed a cancellation is refused.
+pub(super) fn crossed(cancelled_at: Timestamp, why: &str) -> String {
+    format!(
+        "shipped after a cancellation ({}), and the channel does not take it any more: {why}",
+        stamp(cancelled_at)
+    )
 }
 
 fn is_told(record: &Record, shipment: usize) -> bool {

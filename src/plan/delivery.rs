@@ -480,10 +480,7 @@ fn refusal(record: &Record, index: usize, error: &Error) -> String {
         .filter(|shipment| shipment.order == write.order && shipment.n == write.parcel)
         .find_map(|shipment| shipment.cancelled_at.filter(|_| write.kind == WriteKind::Create));
     match crossed {
-        Some(at) => format!(
-            "shipped after a cancellation ({}), and the channel does not take it any more: {error}",
-            cancellation::stamp(at)
-        ),
+        Some(at) => cancellation::crossed(at, &error.to_string()),
         None => error.to_string(),
     }
 }

@@ -3,8 +3,10 @@
 //! parcel is on the channel exactly once.
 
 mod bigcommerce;
+mod cancellations;
 mod daemon;
 mod journey;
 mod operation;
 mod rubbish;
 mod scene;
+mod shops;

@@ -274,3 +274,38 @@ fn every_metric_is_in_the_table() {
         assert!(readme.contains(&format!("`{literal}`")), "{literal} is not in the README");
     }
 }
+
+/// The lines between a heading and the next one.
+fn section<'d>(document: &'d str, heading: &str) -> Vec<&'d str> {
+    let mut lines = document.lines().skip_while(|line| line.trim_start_matches('#').trim() != heading);
+    assert!(lines.next().is_some(), "there is no section {heading:?}");
+    lines.take_while(|line| !line.starts_with('#')).collect()
+}
+
+#[test]
+fn what_a_channel_can_is_told_as_its_code_has_it() {
+    let mut table = vec![
+        format!("| | {} |", CONNECTORS.iter().map(|it| it.name()).collect::<Vec<_>>().join(" | ")),
+        format!("|---|{}", "---|".repeat(CONNECTORS.len())),
+    ];
+    let columns: Vec<_> = CONNECTORS.iter().map(|connector| connector.capabilities().facts()).collect();
+    for (row, (words, _)) in columns[0].iter().enumerate() {
+        let cells: Vec<_> = columns.iter().map(|facts| if facts[row].1 { "yes" } else { "no" }).collect();
+        table.push(format!("| {words} | {} |", cells.join(" | ")));
+    }
+    let table = table.join("\n");
+    assert!(read("README.md").contains(&table), "the README should hold this table:\n{table}");
+
+    for connector in CONNECTORS {
+        let document = read(format!("connectors/{}/README.md", connector.name()));
+        let told: Vec<_> = section(&document, "What it cannot")
+            .into_iter()
+            .filter_map(|line| line.strip_prefix("* "))
+            .collect();
+        let mut gaps = connector.capabilities().gaps();
+        if gaps.is_empty() {
+            gaps.push("nothing of what portald asks for");
+        }
+        assert_eq!(told, gaps, "connectors/{}/README.md", connector.name());
+    }
+}
