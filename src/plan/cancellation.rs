@@ -20,9 +20,9 @@ use super::{
     units::{self, Gone, Scope},
 };
 use crate::{
-    outbox::{CancelAnswer, WriteKind, WriteState},
+    outbox::{CancelAnswer, Write, WriteKind, WriteState},
     policy::Policy,
-    record::{Level, Owner, Record, RecordId},
+    record::{AccountLine, Level, Owner, Record, RecordId},
 };
 
 /// Whose word a cancellation by hand is.
@@ -45,15 +45,19 @@ pub(super) fn asked(requests: &[CancellationRequest]) -> BTreeMap<&RemoteId, u32
     units
 }
 
-/// Brings a line's cancelled units to what they ought to be, where `wanted` units are wanted by the channel: held
-/// ones leave first, then those not in work; the rest becomes a request. Units that are wanted again come back first,
-/// through the gates. Answers the units that left already though they are not wanted.
-pub(super) fn settle(record: &mut Record, index: usize, wanted: u32, policy: &Policy) -> u32 {
-    let line = &mut record.lines[index];
+/// Notes how many units of a line the channel wants. What a person cancelled here and the channel cancels later is one
+/// cancellation.
+pub(super) fn look(line: &mut AccountLine, wanted: u32) {
     let unwanted = line.ordered.saturating_sub(wanted);
-    // What a person cancelled here and the channel cancels later is one cancellation.
     line.by_hand = line.by_hand.saturating_sub(unwanted.saturating_sub(line.unwanted));
     line.unwanted = unwanted;
+}
+
+/// Brings a line's cancelled units to what they ought to be: held ones leave first, then those not in work; the rest
+/// becomes a request. Units that are wanted again come back first, through the gates. Answers the units that left
+/// already though they are not wanted.
+pub(super) fn settle(record: &mut Record, index: usize, policy: &Policy) -> u32 {
+    let line = &mut record.lines[index];
     let target = line.to_cancel();
     let back = line.all_cancelled().saturating_sub(target);
     if back > 0 {
@@ -97,23 +101,27 @@ pub(super) fn elsewhere(record: &mut Record, index: usize, foreign: u32) -> bool
     let mut in_work = false;
     if foreign > known {
         let mut more = foreign - known;
-        // Units that were fulfilled before the first look were counted as cancelled.
-        let counted = line.cancelled.min(more);
-        let moved = counted.saturating_sub(in_orders(record, index)).min(more);
+        let wanted_again = line.all_cancelled().saturating_sub(line.to_cancel());
+        // Units that were fulfilled before the first look were counted as cancelled, and are in no order.
+        let outside = line.cancelled.saturating_sub(in_orders(record, index));
+        let moved = outside.min(wanted_again).min(more);
         record.lines[index].cancelled -= moved;
         record.lines[index].elsewhere_before += moved;
         more -= moved;
-        // What the supplier could not fulfil is what the merchant fulfils itself.
-        let by_hand = record.lines[index].by_hand.min(record.lines[index].all_cancelled()).min(more);
-        units::recount(record, index, by_hand, Gone::Cancelled, Gone::Elsewhere);
+        // What was cancelled here is what the merchant fulfils itself: units that it wants again and has fulfilled
+        // since the last look, and those that the supplier could not fulfil.
         let line = &mut record.lines[index];
-        let after = line.cancelled_after.min(by_hand);
+        let again = (wanted_again - moved).min(more);
+        let by_hand = line.by_hand.min(line.all_cancelled() - again).min(more - again);
+        let gone = again + by_hand;
+        let after = line.cancelled_after.min(gone);
         line.by_hand -= by_hand;
         line.cancelled_after -= after;
         line.elsewhere_after += after;
-        line.cancelled -= by_hand - after;
-        line.elsewhere_before += by_hand - after;
-        more -= by_hand;
+        line.cancelled -= gone - after;
+        line.elsewhere_before += gone - after;
+        more -= gone;
+        units::recount(record, index, gone, Gone::Cancelled, Gone::Elsewhere);
         let held = units::available(record, index, Scope::Any).min(record.lines[index].held).min(more);
         in_work |= units::take(record, index, held, Scope::Any, Gone::Elsewhere);
         record.lines[index].held -= held;
@@ -244,11 +252,22 @@ pub(super) fn names(record: &Record, lines: &[LineQuantity]) -> String {
     lines.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
+/// A channel's words on one line, and not too many of them: they go into the timeline and the log.
+fn words(text: &str) -> String {
+    const MOST: usize = 200;
+    let plain: String =
+        text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(MOST).collect();
+    if text.chars().count() > MOST { format!("{}…", plain.trim()) } else { plain.trim().to_owned() }
+}
+
 /// Why the channel no longer wants units of a line, as far as its picture tells.
 pub(super) fn cause(record: &Record, id: &RemoteId) -> String {
+    if record.line(id).is_some_and(|line| line.by_hand > 0 && line.unwanted == 0) {
+        return "the merchant's word, recorded by hand".to_owned();
+    }
     if let OrderState::Cancelled { reason, .. } = &record.seen.state {
         return match reason {
-            Some(reason) => format!("the order was cancelled: {reason}"),
+            Some(reason) => format!("the order was cancelled: {}", words(reason)),
             None => "the order was cancelled".to_owned(),
         };
     }
@@ -256,7 +275,7 @@ pub(super) fn cause(record: &Record, id: &RemoteId) -> String {
         record.seen.cancellation_requests.iter().find(|ask| ask.lines.iter().any(|line| line.line == *id));
     match (request, record.seen.lines.iter().find(|line| line.id == *id)) {
         (Some(CancellationRequest { message: Some(message), .. }), _) => {
-            format!("the merchant asks for it: {message}")
+            format!("the merchant asks for it: {}", words(message))
         }
         (Some(_), _) => "the merchant asks for it".to_owned(),
         (None, None) => "the line was removed".to_owned(),
@@ -318,7 +337,10 @@ pub(super) fn cancel(
     orders::not_shadow(record, policy)?;
     let reason = command::text("reason", reason, 500)?;
     let free = |record: &Record, index: usize| {
-        let asked = if by == By::Merchant { record.lines[index].cancel_requested } else { 0 };
+        let line = &record.lines[index];
+        // The merchant's word about units that it asked for already says nothing new, answered or not.
+        let asked =
+            if by == By::Merchant { line.cancel_requested.saturating_add(line.cancel_rejected) } else { 0 };
         let rest = units::available(record, index, Scope::Any).saturating_sub(asked);
         units::reach(record, index, n).min(rest)
     };
@@ -347,10 +369,12 @@ pub(super) fn cancel(
         line.held -= held;
         line.cancelled += held;
         line.cancelled_after += units - held;
-        // What the channel asked for already is granted by this.
+        // What the channel asked for already is granted by this, a rejection included.
         let granted = line.cancel_requested.min(*units);
         line.cancel_requested -= granted;
-        line.by_hand += units - granted;
+        let reversed = line.cancel_rejected.min(units - granted);
+        line.cancel_rejected -= reversed;
+        line.by_hand += units - granted - reversed;
     }
     let whose = match by {
         By::Merchant => "the merchant's word, recorded by hand",
@@ -442,7 +466,8 @@ pub(super) fn answers(record: &mut Record, policy: &Policy, now: Timestamp) -> b
     }
     for at in 0..record.seen.cancellation_requests.len() {
         let request = record.seen.cancellation_requests[at].clone();
-        if record.writes.iter().any(|write| write.answers(&request.id)) {
+        // One that was withdrawn before it was answered may come again.
+        if record.writes.iter().any(|write| write.answers(&request.id) && !write.is_superseded()) {
             continue;
         }
         let ours: Vec<_> = request.lines.iter().filter_map(|line| record.line(&line.line)).collect();
@@ -459,24 +484,49 @@ pub(super) fn answers(record: &mut Record, policy: &Policy, now: Timestamp) -> b
             }
             continue;
         }
-        if ours.iter().any(|line| line.cancel_requested > 0) {
+        if ours.iter().any(|line| line.cancel_requested > 0 || is_leaving(record, &line.id)) {
             continue;
         }
-        let accept = ours.iter().all(|line| line.all_cancelled() >= line.to_cancel());
+        // What the channel was told of since it was last looked at is no part of its request any more.
+        let settled = |line: &AccountLine| line.all_cancelled().saturating_add(told_unseen(record, &line.id));
+        let accept = ours.iter().all(|line| settled(line) >= line.to_cancel())
+            && ours.iter().any(|line| line.all_cancelled() > 0);
         let reason = if ours.iter().any(|line| line.cancel_rejected > 0) {
             record.cancel_rejection.clone()
         } else {
             Some("the units have left already".to_owned())
         };
         let message = reason.filter(|_| !accept);
-        let mut write = mirror::blank(record, WriteKind::Answer, 1, 0, 1, policy, now);
-        write.key = format!("{}/{}/answer/1", record.id, RecordId::key_part(&request.id));
+        let before = record.writes.iter().filter(|write| write.answers(&request.id)).map(|write| write.revision);
+        let revision = before.max().unwrap_or(0) + 1;
+        let mut write = mirror::blank(record, WriteKind::Answer, 1, 0, revision, policy, now);
+        write.key = format!("{}/{}/answer/{revision}", record.id, RecordId::key_part(&request.id));
         write.targets = vec![request.id];
         write.answer = Some(CancelAnswer { accept, message });
         record.writes.push(write);
         changed = true;
     }
     changed
+}
+
+/// Whether a parcel with units of this line is on its way to the channel.
+fn is_leaving(record: &Record, id: &RemoteId) -> bool {
+    creates(record).any(|create| create.state.is_owed() && create.lines.iter().any(|line| line.line == *id))
+}
+
+/// Units of a line that the channel was told of and does not show yet.
+fn told_unseen(record: &Record, id: &RemoteId) -> u32 {
+    creates(record)
+        .flat_map(|create| &create.made)
+        .filter(|made| record.seen.fulfillments.iter().all(|seen| seen.id != made.id))
+        .flat_map(|made| &made.lines)
+        .filter(|line| line.line == *id)
+        .fold(0, |sum, line| sum.saturating_add(line.quantity))
+}
+
+fn creates(record: &Record) -> impl Iterator<Item = &Write> {
+    let is_create = |write: &&Write| write.kind == WriteKind::Create;
+    record.writes.iter().filter(is_create).filter(|create| !mirror::is_taken_back(record, create))
 }
 
 /// Answers to requests that the channel no longer shows are not owed any more.

@@ -142,6 +142,7 @@ fn start_create(
     if !write.uncertain && !write.state.is_uncertain() && mirror::is_taken_back(record, write) {
         // Voided while a request was out that, as is known now, did nothing (more): the rest must not follow.
         record.writes[index].state = WriteState::Dropped { at: now };
+        mirror::nothing_by_hand(record, index);
         return false;
     }
     if write.attempts == 0 {
@@ -165,6 +166,7 @@ fn start_create(
     write.uncertain = false;
     if mirror::is_taken_back(record, &record.writes[index]) {
         record.writes[index].state = WriteState::Dropped { at: now };
+        mirror::nothing_by_hand(record, index);
         return false;
     }
     true
@@ -391,6 +393,10 @@ fn take_over(record: &mut Record, index: usize) {
             .partition(|made| targets.contains(&made.id));
         record.writes[at].made = kept;
         let moved: Vec<Made> = moved;
+        if !moved.is_empty() {
+            // Taken back there by hand now, the new parcel would be lost.
+            mirror::nothing_by_hand(record, at);
+        }
         record.writes[index].made.extend(moved);
     }
 }

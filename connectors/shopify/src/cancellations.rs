@@ -19,6 +19,10 @@
 //! > one in `CANCELLATION_ACCEPTED` that lists their line (or lists nothing any more) and whose cancellation was asked
 //! > for before this one was made. Once a request is submitted for them they are `SUBMITTED` and count again.
 //!
+//! A merchant who does not wait may cancel the fulfillment order under a cancellation request that nobody answered
+//! (<https://shopify.dev/docs/api/admin-graphql/2026-10/mutations/fulfillmentOrderCancel>): closed like that it is given
+//! up as well.
+//!
 //! The location plays no part: given up units that the merchant moves to a place of their own are shipped by the merchant.
 //! Fulfillment orders that are merchant-managed are always `UNSUBMITTED`; without an accepted cancellation all of them
 //! count. The price: units that an edit adds to such a line later, and those of a parcel of that line that is taken back
@@ -48,13 +52,15 @@ pub(crate) fn is_open(status: &str) -> bool {
     !matches!(status, "CLOSED" | "CANCELLED")
 }
 
-/// Fulfillment orders that were given up: their cancellation was accepted.
+/// Fulfillment orders that were given up: their cancellation was accepted, or was asked for when they were closed.
 pub(crate) struct GivenUp<'o, 'a>(Vec<&'o wire::FulfillmentOrder<'a>>);
 
 impl<'o, 'a> GivenUp<'o, 'a> {
     pub(crate) fn of(order: &'o wire::Order<'a>) -> Self {
-        let accepted = |fo: &&wire::FulfillmentOrder<'_>| *fo.request_status == *ACCEPTED;
-        Self(order.fulfillment_orders.nodes.iter().filter(accepted).collect())
+        let given_up = |fo: &&wire::FulfillmentOrder<'_>| {
+            *fo.request_status == *ACCEPTED || (!is_open(&fo.status) && requests::is_asked_to_cancel(fo))
+        };
+        Self(order.fulfillment_orders.nodes.iter().filter(given_up).collect())
     }
 
     /// Whether the units of this line in this fulfillment order are given up, and not asked for again.

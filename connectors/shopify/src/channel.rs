@@ -11,6 +11,7 @@ use sdk::{
 use crate::{
     admin::Admin,
     auth::Auth,
+    changes::Changes,
     check,
     config::Settings,
     error::Answers,
@@ -28,6 +29,7 @@ pub(crate) struct ShopifyChannel {
     settings: Settings,
     admin: Admin,
     page_size: PageSize,
+    changes: Changes,
     clock: Arc<dyn Clock>,
 }
 
@@ -44,7 +46,7 @@ impl ShopifyChannel {
         );
         let admin = Admin::new(client, auth, &settings.base_url, &settings.api_version, context.label);
         let page_size = PageSize::new(settings.page_size);
-        Self { settings, admin, page_size, clock: context.clock }
+        Self { settings, admin, page_size, changes: Changes::default(), clock: context.clock }
     }
 }
 
@@ -59,7 +61,7 @@ impl Channel for ShopifyChannel {
     }
 
     async fn pull_orders(&self, request: &PullRequest) -> Result<OrderPage> {
-        orders::pull(&self.admin, &self.page_size, request).await
+        orders::pull(&self.admin, &self.page_size, &self.changes, request).await
     }
 
     async fn order(&self, id: &RemoteId) -> Result<Pulled> {

@@ -3,6 +3,7 @@
 mod admin;
 mod auth;
 mod cancellations;
+mod changes;
 mod channel;
 mod check;
 mod config;

@@ -20,11 +20,12 @@ use serde::Serialize;
 use crate::{
     admin::{Admin, Ask, plain},
     cancellations::tail,
+    changes::{self, Changes, Detour},
     config::LARGEST_PAGE,
     error::{KeptChanging, TooCostly, has},
     picture,
     whole::{self, Shape, Whole},
-    wire::{Cost, Order, OrderStamp, OrdersData, PageInfo, Raw, documents::ORDERS},
+    wire::{Changed, Connection, Cost, Order, OrderStamp, OrdersData, PageInfo, Raw, documents::ORDERS},
 };
 
 /// Lists inside each order of a page: most orders fit, the others are read whole.
@@ -128,7 +129,7 @@ impl Mark {
 }
 
 /// Shopify's stamps have whole seconds.
-fn stamp(time: Timestamp) -> String {
+pub(crate) fn stamp(time: Timestamp) -> String {
     time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
@@ -137,22 +138,50 @@ struct Variables<'a> {
     query: Option<String>,
     first: u32,
     after: Option<&'a str>,
+    changes: bool,
     #[serde(flatten)]
     shape: Shape,
 }
 
 /// One page of changed orders.
-pub(crate) async fn pull(admin: &Admin, size: &PageSize, request: &PullRequest) -> Result<OrderPage> {
+pub(crate) async fn pull(
+    admin: &Admin,
+    size: &PageSize,
+    changes: &Changes,
+    request: &PullRequest,
+) -> Result<OrderPage> {
+    if let Some(detour) = request.page.as_deref().and_then(Detour::read) {
+        return detour.take(admin).await;
+    }
     let mark = match &request.page {
         None => Mark { anchor: request.since, ..Mark::default() },
         Some(page) => Mark::read(page).ok_or_else(|| {
             Error::new(ErrorKind::Rejected, ORDERS.name, "the mark of the next page is not one of ours")
         })?,
     };
-    let (ask, response) = ask_page(admin, size, &mark).await?;
-    let began = mark.began.or_else(|| server_time(response.headers()));
-    let body = response.into_body();
-    let (orders, info, last) = read_page(admin, size, ask, &body).await?;
+    let first = request.page.is_none() && request.since.is_some() && changes.are_told();
+    let page = match read_page(admin, size, &mark, first).await {
+        Err(error) if first && Changes::may_be_refused(&error) => {
+            let page = read_page(admin, size, &mark, false).await?;
+            // Without that part it is answered: so that part was refused.
+            changes.refuse(admin, &error);
+            page
+        }
+        page => page?,
+    };
+    let detour = request.since.zip(page.changed.as_ref());
+    let detour = detour.and_then(|(since, changed)| Detour::needed(since, changed));
+    let mut page = go_on(page, mark, request)?;
+    if let Some(detour) = detour {
+        detour.put_into(&mut page)?;
+    }
+    Ok(page)
+}
+
+/// The page as the daemon takes it: what it covers and what comes next.
+fn go_on(page: Page, mark: Mark, request: &PullRequest) -> Result<OrderPage> {
+    let Page { orders, info, last, began, ask, .. } = page;
+    let began = mark.began.or(began);
     if info.has_next_page {
         let next = match last {
             Some(last) if mark.anchor.is_none_or(|anchor| stamp(last) > stamp(anchor)) => {
@@ -177,14 +206,20 @@ pub(crate) async fn pull(admin: &Admin, size: &PageSize, request: &PullRequest) 
 }
 
 /// Asks, with smaller pages while they are too dear.
-async fn ask_page(admin: &Admin, size: &PageSize, mark: &Mark) -> Result<(Ask, Response<Bytes>)> {
+async fn ask_page(
+    admin: &Admin,
+    size: &PageSize,
+    mark: &Mark,
+    changes: bool,
+) -> Result<(Ask, Response<Bytes>)> {
     loop {
         let first = size.get();
         let ask = Ask::read(ORDERS, Priority::Pull, size.points());
         let variables = Variables {
-            query: mark.anchor.map(|anchor| format!("updated_at:>='{}'", stamp(anchor))),
+            query: mark.anchor.map(changes::query),
             first,
             after: mark.cursor.as_deref(),
+            changes,
             shape: IN_PAGE,
         };
         match admin.send(ask, &variables).await {
@@ -199,16 +234,29 @@ async fn ask_page(admin: &Admin, size: &PageSize, mark: &Mark) -> Result<(Ask, R
     }
 }
 
-/// The page's orders, where it ends, and the last change in it.
-async fn read_page(
-    admin: &Admin,
-    size: &PageSize,
+/// What one answer holds.
+struct Page {
+    orders: Vec<Pulled>,
+    /// Where it ends.
+    info: PageInfo,
+    /// The last change in it.
+    last: Option<Timestamp>,
+    /// Whose fulfillment orders changed, where that was asked.
+    changed: Option<Connection<Changed>>,
+    /// The shop's clock.
+    began: Option<Timestamp>,
     ask: Ask,
-    body: &[u8],
-) -> Result<(Vec<Pulled>, PageInfo, Option<Timestamp>)> {
-    let decoded = match admin.decode::<OrdersData<Order<'_>>>(ask, body) {
+}
+
+async fn read_page(admin: &Admin, size: &PageSize, mark: &Mark, changes: bool) -> Result<Page> {
+    let (ask, response) = ask_page(admin, size, mark, changes).await?;
+    let began = server_time(response.headers());
+    let body = response.into_body();
+    let decoded = match admin.decode::<OrdersData<Order<'_>>>(ask, &body) {
         Ok(decoded) => decoded,
-        Err(error) if error.kind == ErrorKind::Malformed => return read_slowly(admin, ask, body).await,
+        Err(error) if error.kind == ErrorKind::Malformed => {
+            return read_slowly(admin, ask, &body, began).await;
+        }
         Err(error) => return Err(error),
     };
     let Some(page) = decoded.data.orders else {
@@ -220,10 +268,10 @@ async fn read_page(
     let last = page.nodes.last().and_then(|order| picture::time("updatedAt", &order.updated_at).ok());
     let mut orders = Vec::with_capacity(page.nodes.len());
     for (at, order) in page.nodes.iter().enumerate() {
-        let raw = || raw_node(body, at);
+        let raw = || raw_node(&body, at);
         orders.push(pulled(admin, order, raw).await?);
     }
-    Ok((orders, page.page_info, last))
+    Ok(Page { orders, info: page.page_info, last, changed: decoded.data.fulfillment_orders, began, ask })
 }
 
 /// One order of a page; one that does not fit into it is read whole.
@@ -264,11 +312,7 @@ fn raw_node(body: &[u8], at: usize) -> String {
 }
 
 /// The same page node by node, since one of them cannot be read: the others go on.
-async fn read_slowly(
-    admin: &Admin,
-    ask: Ask,
-    body: &[u8],
-) -> Result<(Vec<Pulled>, PageInfo, Option<Timestamp>)> {
+async fn read_slowly(admin: &Admin, ask: Ask, body: &[u8], began: Option<Timestamp>) -> Result<Page> {
     let decoded = admin.decode::<OrdersData<Raw<'_>>>(ask, body)?;
     let Some(page) = decoded.data.orders else {
         return Err(crate::error::failure(ask.name(), &decoded.errors, decoded.cost.as_ref()));
@@ -290,5 +334,5 @@ async fn read_slowly(
             }
         }
     }
-    Ok((orders, page.page_info, last))
+    Ok(Page { orders, info: page.page_info, last, changed: decoded.data.fulfillment_orders, began, ask })
 }

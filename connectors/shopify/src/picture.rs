@@ -220,7 +220,7 @@ fn holds(wire: &wire::Order<'_>) -> Vec<String> {
 }
 
 /// What the shop's risk analysis means for the supplier: whatever is not clearly well waits for a person, who can
-/// override the gate. The recommendation stays when the merchant has looked into it, so no later word would lift it.
+/// override the gate. (Nothing in the order tells that the merchant has looked into it.)
 fn risk_hold(recommendation: &str) -> Option<String> {
     match recommendation {
         "ACCEPT" | "NONE" => None,

@@ -112,6 +112,11 @@ fn newest<'r, 'a: 'r>(
     })
 }
 
+/// Whether a cancellation was asked for that has no answer, be the fulfillment order open or not.
+pub(crate) fn is_asked_to_cancel(fo: &FulfillmentOrder<'_>) -> bool {
+    unanswered(&fo.request_status, &fo.merchant_requests.nodes).is_some()
+}
+
 /// When the cancellation was asked for that a fulfillment order was given up for, where that is shown.
 pub(crate) fn asked_at(fo: &FulfillmentOrder<'_>) -> Option<sdk::Timestamp> {
     let asked = newest(fo.merchant_requests.nodes.iter().filter(|request| is_cancellation(request)))?;

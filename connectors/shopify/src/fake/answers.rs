@@ -3,7 +3,10 @@
 use sdk::Timestamp;
 use serde_json::{Value, json};
 
-use super::model::{Asked, FakeAddress, FakeFo, FakeFulfillment, FakeLine, FakeOrder, Refusal, Shop, Told};
+use super::{
+    model::{Asked, Refusal, Shop, Told},
+    records::{FakeAddress, FakeFo, FakeFoLine, FakeFulfillment, FakeLine, FakeOrder},
+};
 
 /// Answers one operation.
 pub(super) fn answer(
@@ -14,7 +17,12 @@ pub(super) fn answer(
     now: Timestamp,
 ) -> Value {
     match operation {
-        "PortaldOrders" => orders(shop, variables),
+        "PortaldOrders" => orders(shop, scopes, variables),
+        "PortaldChanges" => {
+            let page = since(&variables["query"])
+                .and_then(|since| fulfillment_orders(shop, scopes, since, 200, &variables["after"]));
+            page.map_or_else(|refusal| refusal, |page| data(json!({ "fulfillmentOrders": page })))
+        }
         "PortaldOrder" => data(json!({ "order": of(shop, variables).map(|order| whole(order, variables)) })),
         "PortaldOrderLines" => data(json!({ "order": of(shop, variables).map(|order| json!({
             "updatedAt": stamp(order.updated),
@@ -138,41 +146,96 @@ fn connection<T>(all: &[T], first: u64, after: Option<&str>, node: impl Fn(&T) -
     json!({ "nodes": nodes, "pageInfo": { "hasNextPage": to < all.len(), "endCursor": end } })
 }
 
-/// Orders by last change; a cursor names the change and the order that it stands behind, as Shopify's do.
-fn orders(shop: &Shop, variables: &Value) -> Value {
-    let since = match variables["query"].as_str() {
-        None => None,
-        Some(query) => {
-            let bound = query.strip_prefix("updated_at:>='").and_then(|rest| rest.strip_suffix('\''));
-            match bound.and_then(|bound| chrono::DateTime::parse_from_rfc3339(bound).ok()) {
-                Some(time) => Some(time.to_utc()),
-                None => {
-                    return json!({ "errors": [{ "message": format!("the model does not know the query {query}") }] });
-                }
-            }
+/// The time of a search for what changed at or after it; the error is the shop's.
+fn since(query: &Value) -> Result<Option<Timestamp>, Value> {
+    let Some(query) = query.as_str() else { return Ok(None) };
+    let bound = query.strip_prefix("updated_at:>='").and_then(|rest| rest.strip_suffix('\''));
+    match bound.and_then(|bound| chrono::DateTime::parse_from_rfc3339(bound).ok()) {
+        Some(time) => Ok(Some(time.to_utc())),
+        None => {
+            Err(json!({ "errors": [{ "message": format!("the model does not know the query {query}") }] }))
         }
-    };
-    let after = variables["after"].as_str().and_then(|after| {
+    }
+}
+
+/// A page of what changed, oldest change first; a cursor names the change and the id that it stands behind, as
+/// Shopify's do.
+fn changed<T>(
+    mut found: Vec<T>,
+    key: impl Fn(&T) -> (i64, u64),
+    first: u64,
+    after: &Value,
+    node: impl Fn(T) -> Value,
+) -> Value {
+    let after = after.as_str().and_then(|after| {
         let (seconds, id) = after.strip_prefix("after-")?.split_once('-')?;
         Some((seconds.parse::<i64>().ok()?, id.parse::<u64>().ok()?))
     });
-    let key = |order: &FakeOrder| (order.updated.timestamp(), order.id);
-    let mut found: Vec<&FakeOrder> = shop
-        .orders
-        .values()
-        .filter(|order| since.is_none_or(|since| order.updated >= since))
-        .filter(|order| after.is_none_or(|after| key(order) > after))
-        .collect();
-    found.sort_by_key(|order| key(order));
-    let first = variables["first"].as_u64().unwrap_or(0).min(250) as usize;
-    let more = found.len() > first;
-    found.truncate(first);
-    let end = found.last().map(|order| {
-        let (seconds, id) = key(order);
+    found.retain(|it| after.is_none_or(|after| key(it) > after));
+    found.sort_by_key(&key);
+    let more = found.len() as u64 > first;
+    found.truncate(first as usize);
+    let end = found.last().map(|it| {
+        let (seconds, id) = key(it);
         format!("after-{seconds}-{id}")
     });
-    let nodes: Vec<Value> = found.into_iter().map(|order| whole(order, variables)).collect();
-    data(json!({ "orders": { "nodes": nodes, "pageInfo": { "hasNextPage": more, "endCursor": end } } }))
+    let nodes: Vec<Value> = found.into_iter().map(node).collect();
+    json!({ "nodes": nodes, "pageInfo": { "hasNextPage": more, "endCursor": end } })
+}
+
+fn orders(shop: &Shop, scopes: &[String], variables: &Value) -> Value {
+    let since = match since(&variables["query"]) {
+        Ok(since) => since,
+        Err(refusal) => return refusal,
+    };
+    let found: Vec<&FakeOrder> =
+        shop.orders.values().filter(|order| since.is_none_or(|since| order.updated >= since)).collect();
+    let first = variables["first"].as_u64().unwrap_or(0).min(250);
+    let page = changed(
+        found,
+        |order| (order.updated.timestamp(), order.id),
+        first,
+        &variables["after"],
+        |order| whole(order, variables),
+    );
+    if variables["changes"] != json!(true) {
+        return data(json!({ "orders": page }));
+    }
+    match fulfillment_orders(shop, scopes, since, 50, &Value::Null) {
+        Ok(changes) => data(json!({ "orders": page, "fulfillmentOrders": changes })),
+        Err(refusal) => refusal,
+    }
+}
+
+/// Changed fulfillment orders by their orders. Without a scope nothing of the whole question is answered, since the field
+/// may not be null.
+fn fulfillment_orders(
+    shop: &Shop,
+    scopes: &[String],
+    since: Option<Timestamp>,
+    first: u64,
+    after: &Value,
+) -> Result<Value, Value> {
+    if !scopes.iter().any(|scope| scope.ends_with("_fulfillment_orders")) {
+        return Err(json!({ "data": null, "errors": [{
+            "message": "Access denied for fulfillmentOrders field.",
+            "path": ["fulfillmentOrders"],
+            "extensions": { "code": "ACCESS_DENIED" },
+        }] }));
+    }
+    let found: Vec<(&FakeOrder, &FakeFo)> = shop
+        .orders
+        .values()
+        .flat_map(|order| order.fulfillment_orders.iter().map(move |fo| (order, fo)))
+        .filter(|(_, fo)| since.is_none_or(|since| fo.updated >= since))
+        .collect();
+    Ok(changed(
+        found,
+        |(_, fo)| (fo.updated.timestamp(), fo.id),
+        first,
+        after,
+        |(order, _)| json!({ "order": { "id": gid("Order", order.id), "updatedAt": stamp(order.updated) } }),
+    ))
 }
 
 fn whole(order: &FakeOrder, variables: &Value) -> Value {
@@ -299,7 +362,7 @@ fn answered(
     data(json!({ field: payload }))
 }
 
-fn fo_line(line: &super::FakeFoLine) -> Value {
+fn fo_line(line: &FakeFoLine) -> Value {
     json!({
         "id": gid("FulfillmentOrderLineItem", line.id),
         "remainingQuantity": line.remaining,

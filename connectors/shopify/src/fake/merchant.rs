@@ -4,7 +4,8 @@ use sdk::{LineQuantity, RemoteId};
 
 use super::{
     FakeShop, NewLine,
-    model::{Asked, FakeFo, FakeFoLine, FakeLine, Refusal, Told},
+    model::{Asked, Refusal, Told},
+    records::{FakeFo, FakeFoLine, FakeLine},
 };
 
 /// What becomes of refunded units.
@@ -39,6 +40,11 @@ impl FakeShop {
     /// `CANCELLATION_REQUESTED` (as the reference has it).
     pub fn ask_silently(&self) {
         self.state().shop.asks_silently = true;
+    }
+
+    /// Leaves an order's stamp alone from now on when only its fulfillment orders change.
+    pub fn keep_stamps(&self) {
+        self.state().shop.keeps_stamps = true;
     }
 
     /// Asks the service to fulfil: all, or these units.

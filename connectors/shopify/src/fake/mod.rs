@@ -7,6 +7,7 @@
 mod answers;
 mod merchant;
 mod model;
+mod records;
 mod service;
 
 use std::{
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 
 pub use merchant::Restock;
 use model::Shop;
-pub use model::{
+pub use records::{
     FakeAddress, FakeFo, FakeFoLine, FakeFulfillment, FakeLine, FakeOrder, FakeRequest, NewLine, NewOrder,
 };
 

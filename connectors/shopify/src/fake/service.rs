@@ -3,7 +3,10 @@
 
 use sdk::Timestamp;
 
-use super::model::{FakeFo, FakeFoLine, FakeRequest, Refusal, Shop};
+use super::{
+    model::{Refusal, Shop},
+    records::{FakeFo, FakeFoLine, FakeOrder, FakeRequest},
+};
 
 fn refuse<T>(text: &str) -> Result<T, Refusal> {
     Err((Vec::new(), text.to_owned()))
@@ -15,11 +18,11 @@ const WRONG_STATE: &str = "Cannot change the request of a fulfillment order in t
 impl Shop {
     /// The order that a fulfillment order is of.
     pub(super) fn owner_of_fo(&self, fo: u64) -> Option<u64> {
-        let has = |order: &&super::FakeOrder| order.fulfillment_orders.iter().any(|it| it.id == fo);
+        let has = |order: &&FakeOrder| order.fulfillment_orders.iter().any(|it| it.id == fo);
         self.orders.values().find(has).map(|order| order.id)
     }
 
-    /// Changes a fulfillment order, and the order's stamp with it. (That the stamp moves is not recorded.)
+    /// Changes a fulfillment order, and mostly the order's stamp with it: whether that moves is not recorded.
     pub(super) fn on_fo<T>(
         &mut self,
         fo: u64,
@@ -28,9 +31,14 @@ impl Shop {
     ) -> Result<T, Refusal> {
         let owner = self.owner_of_fo(fo).and_then(|owner| self.orders.get_mut(&owner));
         let Some(owner) = owner else { return refuse("Fulfillment order does not exist.") };
-        owner.updated = now;
+        if !self.keeps_stamps {
+            owner.updated = now;
+        }
         match owner.fo_mut(fo) {
-            Some(fo) => change(fo),
+            Some(fo) => {
+                fo.updated = now;
+                change(fo)
+            }
             None => refuse("Fulfillment order does not exist."),
         }
     }
@@ -141,7 +149,7 @@ impl Shop {
         let id = 9_000_000_000 + self.id();
         let silent = self.asks_silently;
         self.on_fo(fo, now, |fo| {
-            let waits = super::service::waits(fo);
+            let waits = waits(fo);
             if fo.status != "IN_PROGRESS"
                 || waits
                 || !matches!(fo.request_status.as_str(), "ACCEPTED" | "CANCELLATION_REJECTED")
@@ -190,7 +198,7 @@ impl Shop {
     pub(super) fn cancel_fo(&mut self, fo: u64, now: Timestamp) -> Result<Option<u64>, Refusal> {
         let lines = self.on_fo(fo, now, |fo| {
             let open = matches!(fo.status.as_str(), "OPEN" | "SCHEDULED" | "ON_HOLD");
-            if !open && fo.request_status != "CANCELLATION_REQUESTED" {
+            if !open && !waits(fo) {
                 return refuse("Fulfillment order is not in cancelable request state and can't be canceled.");
             }
             Ok(empty(fo))

@@ -82,16 +82,30 @@ const WHOLE_ORDER_FRAGMENTS: &[&str] = &[
     MORE,
 ];
 
-/// A page of orders by their last change.
+/// A page of orders by their last change; on the first page with whose fulfillment orders changed.
 pub const ORDERS: Document = Document {
     name: "PortaldOrders",
-    operation: "query PortaldOrders($query: String, $first: Int!, $after: String, $lines: Int!,
+    operation: "query PortaldOrders($query: String, $first: Int!, $after: String, $changes: Boolean!, $lines: Int!,
   $fulfillmentOrders: Int!, $fulfillmentOrderLines: Int!, $fulfillments: Int!, $fulfillmentLines: Int!) {
   orders(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {
     nodes { ...PortaldWholeOrder } pageInfo { ...PortaldMore }
   }
+  fulfillmentOrders(first: 50, query: $query, includeClosed: true, sortKey: UPDATED_AT) @include(if: $changes) {
+    nodes { order { id updatedAt } } pageInfo { ...PortaldMore }
+  }
 }",
     fragments: WHOLE_ORDER_FRAGMENTS,
+};
+
+/// Whose fulfillment orders changed besides those of the first page.
+pub const CHANGES: Document = Document {
+    name: "PortaldChanges",
+    operation: "query PortaldChanges($query: String, $after: String) {
+  fulfillmentOrders(first: 200, after: $after, query: $query, includeClosed: true, sortKey: UPDATED_AT) {
+    nodes { order { id updatedAt } } pageInfo { ...PortaldMore }
+  }
+}",
+    fragments: &[MORE],
 };
 
 /// One order by its id.
@@ -267,6 +281,7 @@ pub const LOCATION: Document = Document {
 /// All of them.
 pub const ALL: &[Document] = &[
     ORDERS,
+    CHANGES,
     ORDER,
     ORDER_LINES,
     FULFILLMENT_ORDERS,

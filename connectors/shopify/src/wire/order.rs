@@ -7,8 +7,32 @@ use super::{Connection, Text};
 /// `orders` of a page; `N` is [`Order`], or raw text where one of them cannot be read.
 #[derive(Debug, Deserialize)]
 #[serde(bound(deserialize = "N: Deserialize<'de>"))]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct OrdersData<N> {
     pub(crate) orders: Option<Connection<N>>,
+    /// On the first page of a pull.
+    #[serde(default)]
+    pub(crate) fulfillment_orders: Option<Connection<Changed>>,
+}
+
+/// The orders whose fulfillment orders changed.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChangesData {
+    pub(crate) fulfillment_orders: Option<Connection<Changed>>,
+}
+
+/// A changed fulfillment order, by its order.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Changed {
+    pub(crate) order: ChangedOrder,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChangedOrder {
+    pub(crate) id: String,
+    pub(crate) updated_at: String,
 }
 
 /// `order`, in whatever parts were asked for.

@@ -187,12 +187,22 @@ async fn an_answer_is_safe_to_repeat_and_another_one_is_refused_in_words() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_comes_too_late_or_names_nothing_is_refused() {
+    late(false).await;
+    late(true).await;
+}
+
+async fn late(silent: bool) {
     let bench = served();
+    if silent {
+        bench.shop.ask_silently();
+    }
     let (id, fo) = taken_on(&bench);
     bench.shop.submit_cancellation_request(fo, None).unwrap();
     let request = bench.waiting(&id).await;
-    // The merchant takes the fulfillment order back without waiting.
+    // The merchant takes the fulfillment order back without waiting: its units are no more wanted than by an answer.
     bench.shop.cancel_fulfillment_order(fo).unwrap();
+    let order = bench.read(&id).await;
+    assert_eq!((fulfillable(&order), order.cancellation_requests.len()), (vec![0, 0], 0));
     let error = bench.give(&id, &request.id, false).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Rejected);
     assert!(error.message.contains("waits for no answer any more"), "{error}");
@@ -320,4 +330,89 @@ async fn a_parcel_takes_asked_units_first_and_given_up_ones_only_where_it_must()
     let truth = bench.shop.order(&id).unwrap();
     let left = |fo: u64| truth.fulfillment_orders.iter().find(|it| it.id == fo).unwrap().lines[0].remaining;
     assert_eq!((left(asked), left(given_up)), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_changes_only_a_fulfillment_order_is_pulled_though_the_order_keeps_its_stamp() {
+    let bench = served();
+    let (id, fo) = taken_on(&bench);
+    let (still, _) = taken_on(&bench);
+    let quiet = bench.shop.place(NewOrder::new(vec![NewLine::new("A", 1)]));
+    bench.shop.keep_stamps();
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    let since = Some(bench.clock.now());
+    assert!(bench.pull(since).await.is_empty());
+    bench.shop.submit_cancellation_request(fo, None).unwrap();
+    bench.shop.hold_fulfillment_order(bench.fo(&quiet, 0), "Incorrect address").unwrap();
+    let touched = bench.shop.place(NewOrder::new(vec![NewLine::new("A", 1)]));
+    let pulled: Vec<Order> = bench.pull(since).await.into_iter().map(crate::shop::order).collect();
+    let ids: Vec<&RemoteId> = pulled.iter().map(|order| &order.id).collect();
+    assert_eq!(ids, [&touched, &id, &quiet], "each once, and not {still}");
+    assert_eq!(pulled[1].cancellation_requests.len(), 1);
+    assert_eq!(pulled[2].holds, ["on hold: Incorrect address"]);
+    // They come on a page of their own, and nothing new is covered before it is stored.
+    let first = bench.page(&sdk::PullRequest { since, page: None }).await;
+    assert_eq!((first.orders.len(), first.covers), (1, since));
+    let second = bench.page(&sdk::PullRequest { since, page: first.next }).await;
+    assert_eq!((second.orders.len(), second.covers, second.next), (2, Some(bench.clock.now()), None));
+    // Many of them are paged, and an order with many is read once.
+    let lines = (0..300).map(|at| NewLine::new("A", 1).at(1_000 + at)).collect();
+    let many = bench.shop.place(NewOrder::new(lines));
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    let since = Some(bench.clock.now());
+    for fo in bench.shop.order(&many).unwrap().fulfillment_orders {
+        bench.shop.hold_fulfillment_order(fo.id, "Other").unwrap();
+    }
+    let pulled = bench.pull(since).await;
+    assert_eq!(pulled.len(), 1);
+    assert_eq!(crate::shop::order(pulled.into_iter().next().unwrap()).id, many);
+    assert_eq!(bench.shop.counts()["PortaldChanges"], 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shop_that_does_not_tell_changes_is_pulled_without() {
+    let bench = served();
+    let (id, fo) = taken_on(&bench);
+    bench.shop.set_scopes(&["read_orders"]);
+    bench.shop.keep_stamps();
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    let since = Some(bench.clock.now());
+    bench.shop.submit_cancellation_request(fo, None).unwrap();
+    assert!(bench.pull(since).await.is_empty());
+    bench.shop.touch(&id);
+    assert_eq!(bench.pull(since).await.len(), 1);
+    assert_eq!(bench.shop.counts()["PortaldOrders"], 3, "the refusal is remembered");
+    // An error that is not owed to that part is no refusal of it.
+    let other = served();
+    let body = br#"{"data":null,"errors":[{"message":"m","extensions":{"code":"ACCESS_DENIED"}}]}"#;
+    other.shop.on_request(|_| Fault::Body(body.to_vec()));
+    let request = sdk::PullRequest { since, page: None };
+    assert_eq!(other.channel.pull_orders(&request).await.unwrap_err().kind, ErrorKind::Unauthorized);
+    other.shop.on_request(|_| Fault::None);
+    other.channel.pull_orders(&request).await.unwrap();
+    let asked = other.shop.asked();
+    assert_eq!(asked.last().unwrap()["variables"]["changes"], true);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_never_asked_for_before_an_accepted_cancellation_counts_as_ever() {
+    let bench = served();
+    let id = bench.shop.place(NewOrder::new(vec![NewLine::new("A", 3).at(SERVICE)]));
+    let fo = bench.fo(&id, 0);
+    bench.shop.submit_fulfillment_request(fo, Some(&bench.units(&id, &[(0, 1)])), None).unwrap();
+    bench.shop.accept_fulfillment_request(fo).unwrap();
+    assert_eq!(fulfillable(&bench.read(&id).await), [3], "two were not asked for, and count as before");
+    tokio::time::advance(Duration::from_secs(60)).await;
+    bench.shop.submit_cancellation_request(fo, None).unwrap();
+    let request = bench.waiting(&id).await;
+    assert_eq!(request.lines, bench.units(&id, &[(0, 1)]), "the one that was");
+    bench.give(&id, &request.id, true).await.unwrap();
+    assert_eq!(fulfillable(&bench.read(&id).await), [2]);
+    // A later edit of that line adds units that nobody has asked for either.
+    let line = bench.shop.order(&id).unwrap().lines[0].id;
+    bench.shop.edit_quantity(&id, line, 5);
+    assert_eq!(fulfillable(&bench.read(&id).await), [2]);
+    // Another line is another matter.
+    bench.shop.add_line(&id, NewLine::new("B", 4).at(SERVICE));
+    assert_eq!(fulfillable(&bench.read(&id).await), [2, 4]);
 }
