@@ -34,8 +34,8 @@ use crate::{
     wire::{Order, Raw},
 };
 
-/// Orders whose parts are read at once.
-const AT_ONCE: usize = 6;
+/// Orders whose parts are read at once, two parts of each.
+const AT_ONCE: usize = 4;
 
 /// A page of fewer orders than this is the last, whatever page size the store really gives: it is its default
 /// (`limit` in the contract).

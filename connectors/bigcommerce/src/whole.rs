@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use futures_util::future::try_join;
 use http::Response;
 use sdk::{Error, ErrorKind, Priority, Pulled, RemoteId, Result, Unreadable};
 
@@ -120,9 +121,10 @@ async fn parts(
     priority: Priority,
     doubts: &mut Doubts,
 ) -> Result<sdk::Order, Stop> {
-    let products = pages(rest, order.id, PRODUCTS, priority).await?;
+    let (products, addresses) =
+        try_join(pages(rest, order.id, PRODUCTS, priority), pages(rest, order.id, ADDRESSES, priority))
+            .await?;
     let lines: Vec<Product<'_>> = entries(PRODUCTS, &products)?;
-    let addresses = pages(rest, order.id, ADDRESSES, priority).await?;
     let places: Vec<Address<'_>> = entries(ADDRESSES, &addresses)?;
     let shipments = if lines.iter().any(|line| line.quantity_shipped.0 > 0) {
         pages(rest, order.id, SHIPMENTS, priority).await?
