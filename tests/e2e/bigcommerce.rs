@@ -62,12 +62,7 @@ fn order(index: usize) -> NewOrder {
 }
 
 /// An order's supplier orders, once they are as wanted.
-async fn once(
-    daemon: &Daemon,
-    id: &RemoteId,
-    what: &str,
-    wanted: impl Fn(&[Value]) -> bool,
-) -> Vec<Value> {
+async fn once(daemon: &Daemon, id: &RemoteId, what: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     until(what, async || {
         let all = daemon.orders().await;
         let of: Vec<Value> = all.into_iter().filter(|order| order["channel_order"] == id.as_str()).collect();
@@ -97,7 +92,8 @@ async fn parcels_reach_a_bigcommerce_store_exactly_once() {
     let ids: Vec<RemoteId> = store.orders().iter().map(bigcommerce::fake::FakeOrder::remote_id).collect();
     for (index, id) in ids.iter().enumerate() {
         let orders = once(&daemon, id, "it is imported", |orders| {
-            orders.len() == 1 + usize::from(index.is_multiple_of(3)) && orders.iter().all(|it| it["status"] == "open")
+            orders.len() == 1 + usize::from(index.is_multiple_of(3))
+                && orders.iter().all(|it| it["status"] == "open")
         })
         .await;
         for (at, order) in orders.iter().enumerate() {
@@ -118,14 +114,23 @@ async fn parcels_reach_a_bigcommerce_store_exactly_once() {
         }
         for line in &order.lines {
             let wanted = if line.sku == "OTHER" { 0 } else { line.quantity };
-            assert_eq!(shipped.get(&line.id).copied().unwrap_or(0), wanted, "order {}: {}", order.id, line.sku);
+            assert_eq!(
+                shipped.get(&line.id).copied().unwrap_or(0),
+                wanted,
+                "order {}: {}",
+                order.id,
+                line.sku
+            );
         }
         assert!(order.shipments.iter().all(|made| made.provider == "ups" && made.mails == 1), "{}", order.id);
         assert_eq!(order.status, 3, "the merchant's own line is open");
     }
     // Its own parcels change nothing of the books.
     for order in daemon.orders().await {
-        assert_eq!((order["status"].as_str(), order["alerts"].as_array().map(Vec::len)), (Some("shipped"), Some(0)));
+        assert_eq!(
+            (order["status"].as_str(), order["alerts"].as_array().map(Vec::len)),
+            (Some("shipped"), Some(0))
+        );
     }
     let log = daemon.log();
     for planted in [shopify::fake::TOKEN, "Planted", "ada@example.com"] {
@@ -147,7 +152,8 @@ async fn what_the_merchant_changes_in_a_bigcommerce_store_is_seen() {
     let held = store.place(new(1));
     store.hold(&held);
     let daemon = Arc::new(Daemon::start(folder.path()));
-    let status = |status: &'static str| move |orders: &[Value]| orders.len() == 1 && orders[0]["status"] == status;
+    let status =
+        |status: &'static str| move |orders: &[Value]| orders.len() == 1 && orders[0]["status"] == status;
     once(&daemon, &id, "open", status("open")).await;
     once(&daemon, &unpaid, "held unpaid", status("held")).await;
     once(&daemon, &held, "held", status("held")).await;

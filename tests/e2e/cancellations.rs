@@ -395,8 +395,5 @@ async fn why_tells_the_story_of_an_order() {
         ] {
             assert!(told.contains(words), "{words:?} is not in\n{told}");
         }
-        if std::env::var_os("PORTALD_SHOW").is_some() {
-            eprintln!("{told}");
-        }
     }
 }

@@ -162,11 +162,7 @@ pub(crate) struct TwoShops {
 }
 
 pub(crate) async fn two_shops(seed: u64) -> TwoShops {
-    let folder = tempfile::Builder::new()
-        .disable_cleanup(std::env::var_os("KEEP").is_some())
-        .prefix("e2e")
-        .tempdir()
-        .expect("a folder");
+    let folder = tempfile::tempdir().expect("a folder");
     let shop = FakeShop::new(Arc::new(SystemClock));
     shop.set_budget(100_000.0, 50_000.0);
     let store = FakeStore::new(Arc::new(SystemClock));
