@@ -479,7 +479,8 @@ pub(super) fn answers(record: &mut Record, policy: &Policy, now: Timestamp) -> b
             Some("the units have left already".to_owned())
         };
         let message = reason.filter(|_| !accept);
-        let before = record.writes.iter().filter(|write| write.answers(&request.id)).map(|write| write.revision);
+        let before =
+            record.writes.iter().filter(|write| write.answers(&request.id)).map(|write| write.revision);
         let revision = before.max().unwrap_or(0) + 1;
         let mut write = mirror::blank(record, WriteKind::Answer, 1, 0, revision, policy, now);
         write.key = format!("{}/{}/answer/{revision}", record.id, RecordId::key_part(&request.id));
