@@ -127,7 +127,7 @@ async fn a_slow_shop_is_waited_for_only_so_long_and_holds_up_nothing() {
     world.control.send(Request::Look { record: RecordId(ID.to_owned()), done }).await.unwrap();
     // Meanwhile the daemon pulls and answers others.
     let pulls = shop.state().pulls;
-    world.tick(ORDERS).await;
+    world.ask(|done| Request::Sync { merchant: "bluefin".to_owned(), done }).await.unwrap();
     pass(1).await;
     assert_eq!(shop.state().pulls, pulls + 1);
     let found = answer.await.unwrap();
