@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sdk::ErrorKind;
+use sdk::{ErrorKind, Pulled};
 
 use super::{Connection, Shared};
 use crate::record::{Event, RecordId};
@@ -43,8 +43,12 @@ pub async fn run(shared: &Shared, connection: &Connection, id: &RecordId) -> Loo
     let Ok(told) = told else {
         return Look::Failed(format!("no answer within {} seconds", BUDGET.as_secs()));
     };
+    let mut unreadable = None;
     let taken = match told {
         Ok(pulled) => {
+            if let Pulled::Unreadable(bad) = &pulled {
+                unreadable = Some(format!("its answer cannot be read: {}", bad.reason));
+            }
             ledger.absorb_page(&before.merchant, &before.channel, vec![pulled], asked, None).await.map(|_| ())
         }
         Err(error) if error.kind == ErrorKind::NotFound => ledger.vanished(id).await,
@@ -54,6 +58,9 @@ pub async fn run(shared: &Shared, connection: &Connection, id: &RecordId) -> Loo
         Ok(()) => ledger.record(id).await,
         Err(error) => Err(error),
     };
+    if let Some(why) = unreadable {
+        return Look::Failed(why);
+    }
     match after {
         Ok(Some(after)) => {
             let known = before.timeline_moved as usize + before.timeline.len();

@@ -1,5 +1,6 @@
 //! The HTTP API over the memory store: every route, every refusal, paging.
 
+mod cancellation;
 mod shop;
 mod sockets;
 

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -40,6 +43,16 @@ impl Clock for Fixed {
     }
 }
 
+/// What a look at the channel finds; where nothing is said, [`Look::Same`].
+pub(crate) enum Found {
+    /// This answer, whatever the record says.
+    Answer(Look),
+    /// The channel shows this order now: it is taken in, as the daemon does.
+    Order(Box<Order>),
+    /// Nobody answers.
+    Silence,
+}
+
 /// Orders `#1` (three of A1), `#2` (a kit), `#3` (unpaid, to Zoë), `#4` (the merchant's), `#5` (a test order).
 pub(crate) struct Shop {
     pub(crate) store: Arc<MemoryStore>,
@@ -47,6 +60,8 @@ pub(crate) struct Shop {
     pub(crate) api: Api,
     ledger: Arc<Ledger>,
     heard: Arc<Mutex<Vec<String>>>,
+    looks: Arc<Mutex<VecDeque<Found>>>,
+    looked: Arc<AtomicUsize>,
     main_loop: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
@@ -79,11 +94,26 @@ impl Shop {
         let (control, mut requests) = tokio::sync::mpsc::channel(4);
         let heard = Arc::new(Mutex::new(Vec::new()));
         let ears = heard.clone();
+        let looks: Arc<Mutex<VecDeque<Found>>> = Arc::default();
+        let looked = Arc::new(AtomicUsize::new(0));
+        let (found, eyes, counted) = (looks.clone(), ledger.clone(), looked.clone());
         let main_loop = tokio::spawn(async move {
+            let mut unanswered = Vec::new();
             while let Some(request) = requests.recv().await {
                 let request = match request {
-                    Control::Look { done, .. } => {
-                        let _ = done.send(Look::Same);
+                    Control::Look { record, done } => {
+                        counted.fetch_add(1, Ordering::SeqCst);
+                        let look = found.lock().unwrap().pop_front();
+                        let answer = match look {
+                            None => Look::Same,
+                            Some(Found::Answer(look)) => look,
+                            Some(Found::Order(order)) => look_at(&eyes, &record, *order).await,
+                            Some(Found::Silence) => {
+                                unanswered.push(done);
+                                continue;
+                            }
+                        };
+                        let _ = done.send(answer);
                         continue;
                     }
                     request => request,
@@ -95,7 +125,7 @@ impl Shop {
             }
         });
         let api = Api::new(ledger.clone(), board.clone(), control, info(), None);
-        Self { store, board, api, ledger, heard, main_loop: Mutex::new(Some(main_loop)) }
+        Self { store, board, api, ledger, heard, looks, looked, main_loop: Mutex::new(Some(main_loop)) }
     }
 
     /// The channel shows this order.
@@ -106,6 +136,16 @@ impl Shop {
 
     pub(crate) fn router(&self) -> Router {
         router(self.api.clone())
+    }
+
+    /// What the next look finds.
+    pub(crate) fn finds(&self, found: Found) {
+        self.looks.lock().unwrap().push_back(found);
+    }
+
+    /// How many looks were asked for.
+    pub(crate) fn looks(&self) -> usize {
+        self.looked.load(Ordering::SeqCst)
     }
 
     pub(crate) fn heard(&self) -> Vec<String> {
@@ -140,6 +180,14 @@ impl Shop {
         };
         self.store.commit(Changes { set_aside: vec![aside], ..Changes::default() }).await.unwrap();
     }
+}
+
+async fn look_at(ledger: &Ledger, id: &portald::record::RecordId, order: Order) -> Look {
+    let before = ledger.record(id).await.unwrap().unwrap();
+    ledger.absorb_page("m", "shop", vec![Pulled::Order(Box::new(order))], now(), None).await.unwrap();
+    let after = ledger.record(id).await.unwrap().unwrap();
+    let new = after.timeline[before.timeline.len()..].to_vec();
+    if new.is_empty() { Look::Same } else { Look::Changed(new) }
 }
 
 fn told(request: Control) -> (String, tokio::sync::oneshot::Sender<Result<(), String>>) {
