@@ -73,6 +73,7 @@ pub fn log_event(record: &Record, event: &Event) {
     metrics::counter!(metric::EVENTS, "event" => event.event.clone(), "merchant" => record.merchant.clone())
         .increment(1);
     let order = event.order.map_or_else(|| record.id.0.clone(), |n| record.id.order(n));
+    let channel_at = event.channel_at.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
@@ -80,6 +81,7 @@ pub fn log_event(record: &Record, event: &Event) {
                 merchant = record.merchant.as_str(),
                 channel = record.channel.as_str(),
                 order = order.as_str(),
+                channel_at,
                 detail = event.text.as_str(),
                 "{}",
                 sentence(&event.event)
