@@ -5,7 +5,7 @@
 //! record to rest: it is level-triggered (it looks at what is, not at what happened) and a fixpoint.
 //!
 //! [`routing`] whose line is it · [`intake`] the channel's picture against our quantities · [`cancellation`] what of
-//! them is not wanted any more · [`address`] where they go · [`release`] the gates · [`attention`] alerts that follow ·
+//! them is not wanted any more · [`address`] where they go · [`release`] the gates · `attention` alerts that follow ·
 //! [`units`] moving units between terms · [`orders`] ack, hold, release, edit, reimport · [`splits`] split, merge ·
 //! [`shipping`] ship, track, void · [`mirror`] hop 1, and the writes of hop 2 · [`delivery`] one write's way.
 
