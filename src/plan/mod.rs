@@ -91,11 +91,13 @@ pub fn import(mut seen: Order, policy: &Policy, now: Timestamp) -> Record {
 /// Whether a picture that was asked for at `asked` is older than the one that is known: two readers (a slow pull beside
 /// a look) may store theirs in the other order, and a channel's stamps of whole seconds do not tell them apart.
 pub fn is_overtaken(record: &Record, seen: &Order, asked: Timestamp) -> bool {
+    /// No picture is on its way for longer: one that seems so was asked for after our clock was set back.
+    const LONGEST: chrono::TimeDelta = chrono::TimeDelta::minutes(15);
     let newer = match (record.seen.updated_at, seen.updated_at) {
         (Some(known), Some(told)) => told > known,
         _ => false,
     };
-    !newer && record.seen_asked.is_some_and(|known| asked < known)
+    !newer && record.seen_asked.is_some_and(|known| asked < known && known - asked < LONGEST)
 }
 
 /// Takes in what the channel shows now.

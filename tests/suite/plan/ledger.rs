@@ -84,3 +84,24 @@ async fn a_quantity_that_no_one_can_count_is_set_aside() {
     assert_eq!((outcome.imported, outcome.set_aside), (1, 1));
     assert_eq!(store.set_aside(None).await.expect("readable")[0].id, "1");
 }
+
+#[tokio::test]
+async fn a_picture_that_was_asked_for_earlier_undoes_nothing_unless_the_clock_was_set_back() {
+    let (ledger, _) = ledger(MemoryStore::new());
+    let city = async || {
+        let record = ledger.record(&RecordId("m.shop.1".to_owned())).await.expect("readable").expect("there");
+        record.seen.deliveries[0].ship_to.as_ref().map(|address| address.city.clone())
+    };
+    // All of one second, by the channel's clock: only the time of asking tells which is newer.
+    for (asked, told, shown) in
+        [(0, "Duluth", "Duluth"), (20, "Ely", "Ely"), (10, "Duluth", "Ely"), (-1000, "Orr", "Orr")]
+    {
+        let page = page(vec![order("1", 0, told)]);
+        ledger.absorb_page("m", "shop", page, at(asked), None).await.expect("stored");
+        assert_eq!(city().await.as_deref(), Some(shown), "asked at {asked}");
+    }
+    // A newer stamp counts, whenever it was asked for.
+    let page = page(vec![order("1", 1, "Tower")]);
+    ledger.absorb_page("m", "shop", page, at(-1010), None).await.expect("stored");
+    assert_eq!(city().await.as_deref(), Some("Tower"));
+}
