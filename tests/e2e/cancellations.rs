@@ -397,3 +397,58 @@ async fn why_tells_the_story_of_an_order() {
         }
     }
 }
+
+/// Shopify's own handshake: the merchant asks a fulfillment service to cancel, and has its answer there, of itself
+/// before the hand-off, as the supplier says after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shop_that_asks_for_a_cancellation_has_its_answer() {
+    const SERVICE: u64 = shopify::fake::LOCATION + 7;
+    let TwoShops { shops, daemon, .. } = &two_shops(24).await;
+    let Shop::Shopify(remote) = &shops[0] else { panic!("the first is on Shopify") };
+    remote.manage_by_service(SERVICE);
+    let place = || {
+        let lines = vec![shopify::fake::NewLine::new("ACME-1", 3).at(SERVICE)];
+        let order = remote.place(shopify::fake::NewOrder::new(lines));
+        let fo = remote.order(&order).expect("placed").fulfillment_orders[0].id;
+        remote.submit_fulfillment_request(fo, None, None).expect("asked");
+        remote.accept_fulfillment_request(fo).expect("taken on");
+        (Part { daemon, shop: &shops[0], supplier: shops[0].supplier(&order), order }, fo)
+    };
+    let answered = async |part: &Part<'_>, fo: u64, status: &str| {
+        until(&format!("{}: {status}", part.supplier), async || {
+            let order = remote.order(&part.order)?;
+            let fo = order.fulfillment_orders.iter().find(|known| known.id == fo)?;
+            (fo.request_status == status).then_some(())
+        })
+        .await;
+    };
+
+    let (idle, fo) = place();
+    idle.wait("here", |order| order["status"] == "open").await;
+    remote.submit_cancellation_request(fo, Some("a duplicate")).expect("asked");
+    idle.wait("cancelled", |order| order["status"] == "cancelled").await;
+    answered(&idle, fo, "CANCELLATION_ACCEPTED").await;
+
+    for (verb, body, status) in [
+        ("accept-cancel", json!({}), "CANCELLATION_ACCEPTED"),
+        ("reject-cancel", json!({ "reason": "it is packed" }), "CANCELLATION_REJECTED"),
+    ] {
+        let (busy, fo) = place();
+        busy.wait("here", |order| order["status"] == "open").await;
+        busy.post("ack", json!({})).await;
+        remote.submit_cancellation_request(fo, Some("changed their mind")).expect("asked");
+        let asked = busy.wait("asked", |order| !order["cancel_request"].is_null()).await;
+        assert!(asked["alerts"].to_string().contains("STOP"), "{asked}");
+        busy.post(verb, body).await;
+        answered(&busy, fo, status).await;
+        if verb == "accept-cancel" {
+            busy.wait("cancelled", |order| order["status"] == "cancelled").await;
+        } else {
+            busy.wait("open again", |order| order["alerts"].as_array().is_some_and(Vec::is_empty)).await;
+            busy.post("ship", busy.parcel("a", json!([]))).await;
+            busy.told("a").await;
+            assert_eq!(shops[0].shown(&busy.order).len(), 1);
+        }
+    }
+    assert!(shops[0].shown(&idle.order).is_empty(), "what was cancelled never left");
+}
