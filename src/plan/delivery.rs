@@ -153,10 +153,21 @@ fn start_create(
     if !(write.state.is_uncertain() && policy.capabilities.finds_fulfillments) {
         return true;
     }
-    for remote in present.unwrap_or_default() {
+    let present = present.unwrap_or_default();
+    for remote in present {
         adopt(record, index, remote, now);
     }
+    // What an older picture still shows and this look does not was taken back meanwhile: it is not to be adopted.
+    let there = |id: &RemoteId| present.iter().any(|remote| remote.id == *id && remote.active);
+    let gone: Vec<RemoteId> = record
+        .seen
+        .fulfillments
+        .iter()
+        .filter(|seen| !there(&seen.id) && !record.writes[index].seen_before.contains(&seen.id))
+        .map(|seen| seen.id.clone())
+        .collect();
     let write = &mut record.writes[index];
+    write.seen_before.extend(gone);
     if write.remaining().is_empty() {
         settle(record, index, now);
         return false;

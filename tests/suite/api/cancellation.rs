@@ -53,7 +53,7 @@ async fn asked() -> Shop {
 }
 
 fn stamp(at: sdk::Timestamp) -> Value {
-    serde_json::to_value(at).unwrap()
+    json!(at)
 }
 
 #[tokio::test]

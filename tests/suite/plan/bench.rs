@@ -466,7 +466,7 @@ pub(crate) struct Row {
 /// Runs a table; every row that fails is shown, not only the first.
 #[track_caller]
 pub(crate) fn table(rows: &[Row]) {
-    table_by(rows, |order| Bench::new(order));
+    table_by(rows, Bench::new);
 }
 
 #[track_caller]

@@ -11,7 +11,7 @@ mod merge;
 mod order;
 mod takeback;
 
-use super::bench::{ALL, Bench, Do::*, table, table_by};
+use super::bench::{ALL, Bench, Do, Do::*, table, table_by};
 use super::model::{Remote, policy};
 
 /// All columns but the name and the steps.
@@ -296,6 +296,22 @@ fn an_answer_needs_a_question() {
     let mut bench = bench.run(&[Accept(1, ALL)]);
     assert_eq!(bench.refused(Accept(1, ALL)), "no-request", "answered is answered");
     assert_eq!(bench.lines(), "A7: 1 open, 2 cancelled");
+}
+
+#[test]
+fn a_page_told_twice_changes_nothing_and_a_stale_one_undoes_nothing() {
+    use portald::plan::Absorbed;
+    for change in [Want(0, 1), CancelOrder, Foreign(0, 1), HoldThere("fraud"), Move("Ely"), Do::Ask(0, 1)] {
+        for ack in [&[][..], &[Ack(1)]] {
+            let mut bench = Bench::new(THREE).run(ack);
+            let stale = bench.remote.order();
+            bench = bench.run(&[change, Pull]);
+            let (known, page) = (bench.record.clone(), bench.remote.order());
+            assert_eq!(bench.absorb(page), Absorbed::Unchanged, "{change:?}");
+            assert_eq!(bench.absorb(stale), Absorbed::Unchanged, "{change:?}");
+            assert_eq!(bench.record, known, "{change:?}");
+        }
+    }
 }
 
 #[test]

@@ -415,14 +415,18 @@ impl Remote {
                     }
                 }
                 if self.grouped {
-                    back.into_iter().for_each(|line| self.regroup(line));
+                    for line in back {
+                        self.regroup(line);
+                    }
                 }
                 self.touch();
                 Outcome::Done
             }
             Step::Split(split) => {
                 if self.grouped {
-                    split.lines.iter().for_each(|line| self.regroup(line.clone()));
+                    for line in &split.lines {
+                        self.regroup(line.clone());
+                    }
                 }
                 Outcome::Done
             }

@@ -1,6 +1,7 @@
 //! Units that someone else fulfils on the channel: they leave, and are never shipped twice.
 
 use super::super::bench::{ALL, Bench, Do::*, table};
+use super::super::model::Fault;
 use super::{FIVE, THREE, TWO_LINES, rows};
 
 #[test]
@@ -101,4 +102,13 @@ fn an_alert_about_units_elsewhere_stays_while_some_are_there() {
     assert!(bench.alerts().contains("fulfilled-elsewhere"));
     let bench = bench.run(&[Ship(1, ALL), Quiet]);
     assert!(bench.alerts().contains("fulfilled-elsewhere"), "the bench must still not ship them");
+}
+
+/// A parcel of unknown outcome was seen, then taken back there, and is told again: the new one is the only one.
+#[test]
+fn what_was_taken_back_before_it_was_known_as_ours_is_no_duplicate_later() {
+    let bench = Bench::new(THREE)
+        .run(&[Ship(1, ALL), Push(Fault::Crash { applied: true }), Pull, TakeBack(0), Later])
+        .run(&[Push(Fault::LostAfter), Quiet]);
+    assert_eq!((bench.told().as_str(), bench.alerts().as_str()), ("T1: 3 × 100", ""));
 }

@@ -5,8 +5,10 @@ use super::super::bench::{ALL, Bench, Do::*, Units, table_by};
 use super::super::model::Fault;
 use super::{FIVE, THREE, TWO_LINES};
 
-/// Rows with the writes in place of the alerts.
-fn check(rows: &[(&str, Units, &[super::super::bench::Do], &str, &str, usize)]) {
+/// What it is about, the order, what happens; then the lines, the writes, and how many requests wait there.
+type Answered<'r> = (&'r str, Units, &'r [super::super::bench::Do], &'r str, &'r str, usize);
+
+fn check(rows: &[Answered<'_>]) {
     for (what, order, steps, lines, writes, requests) in rows {
         let bench = Bench::new(order).run(steps);
         let writes = if *writes == "-" { "" } else { writes };
