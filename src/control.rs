@@ -2,6 +2,8 @@
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::{record::RecordId, tasks::look::Look};
+
 /// A request to the daemon's main loop.
 #[derive(Debug)]
 pub enum Request {
@@ -36,6 +38,13 @@ pub enum Request {
         new: String,
         /// Answered when it is stored.
         done: oneshot::Sender<Result<(), String>>,
+    },
+    /// Ask an order's channel for it once more.
+    Look {
+        /// The order's record.
+        record: RecordId,
+        /// Answered with what was found.
+        done: oneshot::Sender<Look>,
     },
     /// Check and reload the configuration.
     Reload {

@@ -211,11 +211,13 @@ struct Watched {
 enum Job {
     Stream(StreamKey),
     Deliver(ChannelKey, RecordId),
+    Look,
 }
 
 enum Report {
     Stream(Verdict),
     Delivered(deliver::Delivered),
+    Looked,
 }
 
 impl Daemon {
@@ -405,6 +407,7 @@ impl Daemon {
         };
         let Some(job) = self.jobs.remove(&task) else { return Ok(()) };
         match job {
+            Job::Look => {}
             Job::Stream(key) => {
                 let verdict = match report {
                     Some(Report::Stream(verdict)) => verdict,

@@ -123,8 +123,8 @@ impl Ledger {
         self.store.record(id).await
     }
 
-    /// Takes in one page of a channel, in one commit with the channel's state (its cursor). A record that was
-    /// changed meanwhile is read and decided again.
+    /// Takes in one page of a channel, asked for at `asked`, in one commit with the channel's state (its cursor). A
+    /// record that was changed meanwhile is read and decided again.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the *channel's state* was changed meanwhile: read it again and come back.
@@ -133,6 +133,7 @@ impl Ledger {
         merchant: &str,
         channel: &str,
         page: Vec<Pulled>,
+        asked: Timestamp,
         state: Option<ChannelState>,
     ) -> Result<PageOutcome, StoreError> {
         let policy = self.policy(merchant, channel);
@@ -153,7 +154,7 @@ impl Ledger {
         let mut aside = self.asides(merchant, channel, unreadable).await?;
         let mut cleared = Vec::new();
         for _ in 0..MOST_TRIES {
-            let mut decided = self.decide(&policy, std::mem::take(&mut orders), aside.clone()).await?;
+            let mut decided = self.decide(&policy, std::mem::take(&mut orders), asked, aside.clone()).await?;
             let outcome_now = decided.outcome;
             // Kept for another round, which sees only the orders that changed something.
             aside.clone_from(&decided.aside);
@@ -227,6 +228,7 @@ impl Ledger {
         &self,
         policy: &Policy,
         orders: Vec<Order>,
+        asked: Timestamp,
         aside: Vec<Aside>,
     ) -> Result<Decided, StoreError> {
         let now = self.clock.now();
@@ -252,10 +254,14 @@ impl Ledger {
                 }
                 continue;
             }
-            let change = match stored {
+            let mut change = match stored {
                 None => {
                     decided.outcome.imported += 1;
                     Change { record: plan::import(order, policy, now), known: 0 }
+                }
+                Some(record) if plan::is_overtaken(&record, &order, asked) => {
+                    decided.outcome.unchanged += 1;
+                    continue;
                 }
                 Some(mut record) => {
                     let events = record.timeline.len();
@@ -279,6 +285,7 @@ impl Ledger {
             };
             self.clear(&mut decided, policy, &remote);
             place.insert(id, decided.changes.len());
+            change.record.seen_asked = Some(asked);
             decided.changes.push(change);
         }
         Ok(decided)

@@ -93,6 +93,9 @@ pub struct Record {
     pub shadow: bool,
     /// The channel's order as last seen.
     pub seen: Order,
+    /// When that was asked for, by our clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_asked: Option<Timestamp>,
     /// The merchant account: every line ever shown, in the channel's order.
     pub lines: Vec<AccountLine>,
     /// Why the order as a whole is never routed (cut-over), if so.

@@ -6,4 +6,6 @@ pub const CONNECTORS: &[&dyn sdk::Connector] = &[
     &folder::Folder,
     #[cfg(feature = "shopify")]
     &shopify::Shopify,
+    #[cfg(feature = "bigcommerce")]
+    &bigcommerce::BigCommerce,
 ];

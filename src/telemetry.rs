@@ -73,6 +73,7 @@ pub fn log_event(record: &Record, event: &Event) {
     metrics::counter!(metric::EVENTS, "event" => event.event.clone(), "merchant" => record.merchant.clone())
         .increment(1);
     let order = event.order.map_or_else(|| record.id.0.clone(), |n| record.id.order(n));
+    let channel_at = event.channel_at.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
@@ -80,6 +81,7 @@ pub fn log_event(record: &Record, event: &Event) {
                 merchant = record.merchant.as_str(),
                 channel = record.channel.as_str(),
                 order = order.as_str(),
+                channel_at,
                 detail = event.text.as_str(),
                 "{}",
                 sentence(&event.event)
@@ -106,6 +108,11 @@ pub fn sentence(event: &str) -> &'static str {
         "order.cancelled" => "units of an order were cancelled",
         "order.reinstated" => "cancelled units of an order are wanted again",
         "order.fulfilled_elsewhere" => "units of an order were fulfilled by someone else",
+        "order.address_confirmed" => "the supplier decided on an order's changed address",
+        "order.channel_hold" => "the channel holds an order",
+        "order.channel_release" => "the channel holds an order no longer",
+        "order.split_on_channel" => "the merchant split an order on its channel",
+        "order.returned" => "an order that had vanished is on its channel again",
         "order.vanished" => "an open order is no longer on its channel",
         "order.acked" => "an order was taken into work",
         "order.hold" => "the supplier holds an order",
@@ -119,6 +126,11 @@ pub fn sentence(event: &str) -> &'static str {
         "order.shipped" => "a parcel was recorded",
         "order.shipped_after_cancel" => "cancelled units were shipped all the same",
         "cancel.requested" => "the channel asks to cancel units that are in work",
+        "cancel.accepted" => "the supplier accepted a cancellation",
+        "cancel.rejected" => "the supplier rejected a cancellation",
+        "cancel.withdrawn" => "a cancellation that waited for an answer is not wanted any more",
+        "cancel.answered" => "the channel has the answer to its cancellation request",
+        "cancel.by_hand" => "a cancellation request must be answered on the channel by hand",
         "tracking.recorded" => "the merchant account shows a parcel",
         "tracking.corrected" => "a parcel's tracking was corrected",
         "tracking.pushed" => "the channel has a parcel's corrected tracking",
@@ -127,6 +139,7 @@ pub fn sentence(event: &str) -> &'static str {
         "split.pushed" => "the channel shows a split",
         "fulfillment.pushed" => "the channel has a parcel",
         "fulfillment.adopted" => "a write of unknown outcome had reached the channel",
+        "fulfillment.reduced" => "the channel takes a part of a parcel only",
         "fulfillment.voided" => "the channel took a parcel back",
         "fulfillment.void_by_hand" => "a parcel must be taken back on the channel by hand",
         "fulfillment.taken_back" => "a parcel that the channel had is gone from it",

@@ -4,15 +4,18 @@ use axum::{extract::State, response::Response};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Api,
-    orders::tagged,
+    Api, look,
+    orders::{self, tagged},
     problem::Problem,
     request::{Body, Guards, Path},
     view,
 };
 use crate::{
-    plan::command::{AddedLine, Answer, Ask, Command, LineAmount, Parcel, Refused, TrackingChange},
-    record::GateName,
+    plan::{
+        cancellation::By,
+        command::{AddedLine, Answer, Ask, Command, LineAmount, Parcel, Refused, TrackingChange},
+    },
+    record::{GateName, RecordId},
 };
 
 /// A body without members: whatever stands in it is refused, not ignored.
@@ -73,20 +76,81 @@ pub struct Merge {
     pub orders: Vec<String>,
 }
 
-/// `POST …/ack`.
-pub async fn ack(
-    state: State<Api>,
-    id: Path<String>,
-    guards: Guards,
-    Body(Nothing {}): Body<Nothing>,
-) -> Result<Response, Problem> {
-    ask(state, id, guards, Command::Ack { force: false }).await
+/// The body of `ack`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ack {
+    /// In spite of what the channel says: a hold, a change seen just now, a cancellation that waits.
+    pub force: bool,
 }
 
-/// `POST …/ship`. An empty body never ships a whole order.
+/// The body of `cancel`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cancel {
+    /// Whose word it is: `merchant` or `supplier`.
+    pub by: By,
+    /// Why, for people.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Which; empty: all that is open.
+    #[serde(default)]
+    pub lines: Vec<LineAmount>,
+}
+
+/// The body of `accept-cancel`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AcceptCancel {
+    /// Which; empty: all that is asked for.
+    pub lines: Vec<LineAmount>,
+}
+
+/// The body of `reject-cancel`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RejectCancel {
+    /// Why; told to the merchant where the channel asks for an answer.
+    pub reason: String,
+    /// Which; empty: all that is asked for.
+    #[serde(default)]
+    pub lines: Vec<LineAmount>,
+}
+
+/// The body of `confirm-address`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConfirmAddress {
+    /// The parcel goes to the old address all the same.
+    pub keep_old: bool,
+}
+
+/// `POST …/ack`. The channel is asked for the order once more: what it changed refuses the hand-off, once.
+pub async fn ack(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    guards: Guards,
+    Body(Ack { force }): Body<Ack>,
+) -> Result<Response, Problem> {
+    let (record, n) = orders::find(&api, &id).await?;
+    let mut warnings = Vec::new();
+    if record.order(n).is_some_and(|order| order.acked_at.is_none()) {
+        let found = look::ask(&api, &record.id).await;
+        if let Some(refused) = look::refusal(&found, &id, n).filter(|_| !force) {
+            return Err(refused.into());
+        }
+        warnings = look::warnings(&found, n);
+    }
+    let mut answer = do_command(&api, id, guards, Command::Ack { force }).await?;
+    answer.warnings.extend(warnings);
+    Ok(answered(&api, &answer))
+}
+
+/// `POST …/ship`. An empty body never ships a whole order. With an order's first parcel its channel is asked once more,
+/// after the parcel was recorded.
 pub async fn ship(
-    state: State<Api>,
-    id: Path<String>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
     guards: Guards,
     Body(parcel): Body<Parcel>,
 ) -> Result<Response, Problem> {
@@ -97,7 +161,62 @@ pub async fn ship(
         )
         .into());
     }
-    ask(state, id, guards, Command::Ship(parcel)).await
+    let (before, n) = orders::find(&api, &id).await?;
+    let first = look::is_first_parcel(&before, n);
+    let mut answer = do_command(&api, id, guards, Command::Ship(parcel)).await?;
+    let mut members: Vec<(RecordId, u32)> = vec![(answer.record.id.clone(), n)];
+    let merged = answer.record.order(n).map(|order| order.merged.clone()).unwrap_or_default();
+    members.extend(merged.iter().filter_map(|id| RecordId::parse_order(id)));
+    for (record, n) in members.into_iter().filter(|_| first) {
+        let found = look::ask(&api, &record).await;
+        answer.warnings.extend(look::warnings(&found, n));
+    }
+    if first && let Some(record) = api.ledger().record(&answer.record.id).await? {
+        answer.record = record;
+    }
+    Ok(answered(&api, &answer))
+}
+
+/// `POST …/cancel`.
+pub async fn cancel(
+    state: State<Api>,
+    id: Path<String>,
+    guards: Guards,
+    Body(cancel): Body<Cancel>,
+) -> Result<Response, Problem> {
+    let Cancel { by, reason, lines } = cancel;
+    ask(state, id, guards, Command::Cancel { by, reason, lines }).await
+}
+
+/// `POST …/accept-cancel`.
+pub async fn accept_cancel(
+    state: State<Api>,
+    id: Path<String>,
+    guards: Guards,
+    Body(accept): Body<AcceptCancel>,
+) -> Result<Response, Problem> {
+    ask(state, id, guards, Command::AcceptCancel { lines: accept.lines }).await
+}
+
+/// `POST …/reject-cancel`.
+pub async fn reject_cancel(
+    state: State<Api>,
+    id: Path<String>,
+    guards: Guards,
+    Body(reject): Body<RejectCancel>,
+) -> Result<Response, Problem> {
+    let RejectCancel { reason, lines } = reject;
+    ask(state, id, guards, Command::RejectCancel { reason, lines }).await
+}
+
+/// `POST …/confirm-address`.
+pub async fn confirm_address(
+    state: State<Api>,
+    id: Path<String>,
+    guards: Guards,
+    Body(confirm): Body<ConfirmAddress>,
+) -> Result<Response, Problem> {
+    ask(state, id, guards, Command::ConfirmAddress { keep_old: confirm.keep_old }).await
 }
 
 /// `POST …/split`.

@@ -59,6 +59,12 @@ pub struct Order {
     pub handed_off: bool,
     /// Units that the channel no longer wants, to be answered.
     pub cancel_request: Option<CancelRequest>,
+    /// Where the channel wants it to go instead of `ship_to`, changed after the hand-off: to be confirmed.
+    #[serde(default)]
+    pub address_change: Option<Address>,
+    /// Addresses that the channel showed before, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_addresses: Vec<FormerAddress>,
     /// The lines.
     pub lines: Vec<Line>,
     /// The parcels.
@@ -93,6 +99,15 @@ pub struct CancelRequest {
     pub at: Timestamp,
     /// Of which lines, in the supplier's units.
     pub lines: Vec<LineUnits>,
+}
+
+/// An address that the channel showed before.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FormerAddress {
+    /// The address.
+    pub ship_to: Option<Address>,
+    /// When its change was seen here.
+    pub until: Timestamp,
 }
 
 /// Units of a supplier line.
@@ -165,6 +180,9 @@ pub struct Shipment {
     pub voided: bool,
     /// Some of its units had been cancelled.
     pub after_cancel: bool,
+    /// When the channel had cancelled them.
+    #[serde(default)]
+    pub cancelled_at: Option<Timestamp>,
     /// What is in it.
     pub lines: Vec<LineUnits>,
     /// Where the channel's knowledge of it stands.
@@ -217,6 +235,9 @@ pub struct Why {
     pub status: Option<Status>,
     /// In one sentence.
     pub summary: String,
+    /// The whole of it in sentences, for a reader who knows nothing of it.
+    #[serde(default)]
+    pub story: Vec<String>,
     /// Line by line.
     pub trace: Vec<Finding>,
     /// What happened, oldest first.
@@ -341,6 +362,9 @@ pub struct AccountLine {
     pub cancel_requested: u32,
     /// Of the open ones: a cancellation was refused.
     pub cancel_rejected: u32,
+    /// Of the cancelled ones: by a person here, not shown by the channel.
+    #[serde(default)]
+    pub by_hand: u32,
 }
 
 /// A split as the merchant account shows it.

@@ -4,15 +4,16 @@
 //! itself goes to its main loop by [`Control`]. A command runs to its end even when the client goes away: what was
 //! half told (the log, the agenda) after a commit would be lost otherwise.
 //!
-//! [`document`] what is answered · [`view`] [`why`] from a record to that, pure · [`orders`] lists and one order ·
-//! [`stock`] [`products`] [`stock_document`] the supplier's figures and the channels' products ·
-//! [`commands`] what changes an order · [`merchants`] status and the daemon's verbs · [`outbox`] writes owed, and what
+//! [`document`] what is answered · [`view`] [`why`] [`story`] from a record to that, pure · [`orders`] lists and one order ·
+//! [`commands`] what changes an order, `look` the last look before it · [`stock`] [`products`] [`stock_document`] the
+//! supplier's figures and the channels' products · [`merchants`] status and the daemon's verbs · [`outbox`] writes owed, and what
 //! is set aside · [`probes`] health and metrics · [`request`] [`paging`] [`problem`] reading, paging, refusing ·
 //! [`server`] the sockets.
 
 pub mod census;
 pub mod commands;
 pub mod document;
+mod look;
 pub mod merchants;
 pub mod orders;
 pub mod outbox;
@@ -24,6 +25,7 @@ pub mod request;
 pub mod server;
 pub mod stock;
 pub mod stock_document;
+pub mod story;
 pub mod view;
 pub mod why;
 
@@ -177,7 +179,10 @@ pub fn router(api: Api) -> Router {
         .route("/v1/orders/{id}/reimport", writes(post(commands::reimport)))
         .route("/v1/orders/{id}/shipments/{shipment}", writes(post(commands::track)))
         .route("/v1/orders/{id}/shipments/{shipment}/void", writes(post(commands::void)))
-        .route("/v1/orders/{id}/{verb}", any(later))
+        .route("/v1/orders/{id}/cancel", writes(post(commands::cancel)))
+        .route("/v1/orders/{id}/accept-cancel", writes(post(commands::accept_cancel)))
+        .route("/v1/orders/{id}/reject-cancel", writes(post(commands::reject_cancel)))
+        .route("/v1/orders/{id}/confirm-address", writes(post(commands::confirm_address)))
         .route("/v1/outbox", reads(get(outbox::list)))
         // A key holds slashes: percent-encoded in one part, or as they are.
         .route("/v1/outbox/{*key_and_verb}", writes(post(outbox::decide)))
@@ -215,14 +220,6 @@ async fn not_allowed(methods: &'static str) -> Response {
     let problem =
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", format!("this address takes {methods}"));
     ([(header::ALLOW, methods)], problem).into_response()
-}
-
-/// Verbs of an order that a later release brings, and those that never will.
-async fn later(request::Path((_, verb)): request::Path<(String, String)>) -> Problem {
-    match verb.as_str() {
-        "cancel" | "accept-cancel" | "reject-cancel" | "confirm-address" => Problem::not_built(&verb),
-        _ => Problem::not_found("no such verb of an order"),
-    }
 }
 
 async fn bounded(request: Request, next: Next) -> Response {

@@ -3,7 +3,7 @@
 use super::document::{self, Push};
 use crate::{
     outbox::{Write, WriteState},
-    plan::units,
+    plan::{address, units},
     record::{NotOurs, Owner, Record, Rule, Shipment, SupplierOrder},
 };
 
@@ -36,6 +36,13 @@ pub fn order(record: &Record, order: &SupplierOrder, gaps: &[String]) -> documen
         },
         handed_off: is_handed_off(order),
         cancel_request: cancel_request(record, order),
+        address_change: address::change(record, order).cloned(),
+        former_addresses: record
+            .former_addresses
+            .iter()
+            .filter(|former| former.delivery == order.delivery)
+            .map(|former| document::FormerAddress { ship_to: former.ship_to.clone(), until: former.until })
+            .collect(),
         lines: order.lines.iter().map(|line| supplier_line(record, line)).collect(),
         shipments: record
             .shipments
@@ -113,6 +120,7 @@ fn shipment(record: &Record, shipment: &Shipment) -> document::Shipment {
         label_cost: shipment.label_cost.clone(),
         voided: shipment.voided_at.is_some(),
         after_cancel: shipment.after_cancel,
+        cancelled_at: shipment.cancelled_at,
         lines: shipment
             .lines
             .iter()
@@ -289,6 +297,7 @@ fn account_line(record: &Record, line: &crate::record::AccountLine) -> document:
         elsewhere_after: line.elsewhere_after,
         cancel_requested: line.cancel_requested,
         cancel_rejected: line.cancel_rejected,
+        by_hand: line.by_hand,
     }
 }
 

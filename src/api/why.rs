@@ -2,7 +2,7 @@
 
 use super::{
     document::{Finding, Why},
-    view,
+    story, view,
 };
 use crate::record::{AccountLine, Event, Owner, Record, Status, SupplierOrder};
 
@@ -47,6 +47,9 @@ pub fn trace(record: &Record, n: u32, old: Vec<Event>) -> Why {
         if shipment.after_cancel {
             text.push_str("; some of it had been cancelled");
         }
+        if let Some(at) = shipment.cancelled_at {
+            text.push_str(&format!(" {}", at.format("%Y-%m-%dT%H:%M:%SZ")));
+        }
         text.push_str(&format!("; on the channel: {}", view::push(record, shipment).as_str()));
         trace.add("parcel", text);
     }
@@ -76,6 +79,7 @@ pub fn trace(record: &Record, n: u32, old: Vec<Event>) -> Why {
         number: record.number(n),
         status: order.map(|order| record.status(order)),
         summary: summary(record, order),
+        story: story::tell(record, &timeline),
         trace: trace.0,
         timeline,
     }
@@ -140,6 +144,9 @@ fn account_line(record: &Record, line: &AccountLine) -> String {
             (line.elsewhere_after, "fulfilled elsewhere after routing"),
         ];
         text.push_str(&format!("; routed {} = {}", line.routed, sum(&of_routed)));
+    }
+    if line.by_hand > 0 {
+        text.push_str(&format!("; {} cancelled by hand, not by the channel", line.by_hand));
     }
     if line.cancel_requested > 0 {
         text.push_str(&format!("; cancellation of {} asked, not answered", line.cancel_requested));

@@ -1,19 +1,25 @@
 //! `portald orders …`.
 
+mod show;
+
 use clap::{Args, Subcommand};
 use sdk::Money;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use self::show::{list, show, why};
 use super::{
     Failure,
     client::{Answer, Client, part, query},
-    output::{self, Table},
+    output,
 };
 use crate::{
-    api::document::{AccountOrder, Order, OrderList, Why},
-    plan::command::{AddedLine, LineAmount, Parcel, TrackingChange},
-    record::{GateName, Level, Status},
+    api::document::{AccountOrder, Order},
+    plan::{
+        cancellation::By,
+        command::{AddedLine, LineAmount, Parcel, TrackingChange},
+    },
+    record::{GateName, Status},
 };
 
 /// Verbs on the supplier's orders.
@@ -53,10 +59,54 @@ pub enum Verb {
         /// Its id.
         id: String,
     },
-    /// Take it into work (hand-off).
+    /// Take it into work (hand-off). Its channel is asked for it once more.
     Ack {
         /// Its id.
         id: String,
+        /// In spite of what the channel says: a hold, a change seen just now, a cancellation that waits.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Cancel open units by a person's word. Nothing of it is written to the channel.
+    Cancel {
+        /// Its id.
+        id: String,
+        /// Whose word it is: `merchant` (told by phone or mail), `supplier` (cannot fulfil).
+        #[arg(long, value_parser = by)]
+        by: By,
+        /// Why, for people.
+        #[arg(long)]
+        reason: Option<String>,
+        /// Which: l1=2, once a line. Without: all that is open.
+        #[arg(long = "line", value_name = "LINE=UNITS", value_parser = line_amount)]
+        lines: Vec<LineAmount>,
+    },
+    /// Agree to the cancellation that the channel asks for.
+    AcceptCancel {
+        /// Its id.
+        id: String,
+        /// Which: l1=2, once a line. Without: all that is asked for.
+        #[arg(long = "line", value_name = "LINE=UNITS", value_parser = line_amount)]
+        lines: Vec<LineAmount>,
+    },
+    /// Refuse the cancellation that the channel asks for: the units stay open.
+    RejectCancel {
+        /// Its id.
+        id: String,
+        /// Why, for people; told to the merchant where the channel asks for an answer.
+        #[arg(long)]
+        reason: String,
+        /// Which: l1=2, once a line. Without: all that is asked for.
+        #[arg(long = "line", value_name = "LINE=UNITS", value_parser = line_amount)]
+        lines: Vec<LineAmount>,
+    },
+    /// Follow an address that changed after the hand-off, or not.
+    ConfirmAddress {
+        /// Its id.
+        id: String,
+        /// The parcel goes to the old one all the same.
+        #[arg(long)]
+        keep_old: bool,
     },
     /// Record a parcel.
     Ship(Ship),
@@ -193,12 +243,26 @@ pub async fn run(client: &Client, verb: Verb) -> Result<(), Failure> {
             list(client, &filter).await
         }
         Verb::Show { id } => {
-            let Answer { document, text, .. } =
+            let Answer { document, text, now } =
                 client.get::<Order>(&format!("/v1/orders/{}", part(&id))).await?;
-            if client.json { Ok(output::say(&text)?) } else { show(&document) }
+            if client.json { Ok(output::say(&text)?) } else { show(&document, now) }
         }
         Verb::Why { id } => why(client, &at(&id, "why")).await,
-        Verb::Ack { id } => command(client, &at(&id, "ack"), &json!({}), None).await,
+        Verb::Ack { id, force } => command(client, &at(&id, "ack"), &json!({ "force": force }), None).await,
+        Verb::Cancel { id, by, reason, lines } => {
+            let body = json!({ "by": by, "reason": reason, "lines": lines });
+            command(client, &at(&id, "cancel"), &body, None).await
+        }
+        Verb::AcceptCancel { id, lines } => {
+            command(client, &at(&id, "accept-cancel"), &json!({ "lines": lines }), None).await
+        }
+        Verb::RejectCancel { id, reason, lines } => {
+            let body = json!({ "reason": reason, "lines": lines });
+            command(client, &at(&id, "reject-cancel"), &body, None).await
+        }
+        Verb::ConfirmAddress { id, keep_old } => {
+            command(client, &at(&id, "confirm-address"), &json!({ "keep_old": keep_old }), None).await
+        }
         Verb::Ship(ship) => {
             let key = ship.key();
             let path = at(&ship.id, "ship");
@@ -248,14 +312,14 @@ async fn done<B: Serialize>(
     body: &B,
     key: Option<String>,
 ) -> Result<Option<Order>, Failure> {
-    let Answer { document, text, .. } = client.post::<_, Value>(path, body, key).await?;
+    let Answer { document, text, now } = client.post::<_, Value>(path, body, key).await?;
     let order = serde_json::from_value::<Order>(document.clone()).ok();
     if client.json {
         output::say(&text)?;
         return Ok(order);
     }
     if let Some(order) = order {
-        show(&order)?;
+        show(&order, now)?;
         return Ok(Some(order));
     }
     let order: AccountOrder = serde_json::from_value(document).map_err(|error| {
@@ -294,164 +358,6 @@ fn told(order: Option<&Order>, tracking: Option<&str>) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn list(client: &Client, filter: &str) -> Result<(), Failure> {
-    let Answer { document, text, now } = client.get::<OrderList>(&format!("/v1/orders{filter}")).await?;
-    if client.json {
-        return Ok(output::say(&text)?);
-    }
-    let mut table = Table::new(&["ID", "NUMBER", "STATUS", "AGE", "OPEN", "SHIPPED", "WHAT", "NOTE"]);
-    for order in document.orders {
-        let open: u64 = order.lines.iter().map(|line| u64::from(line.open)).sum();
-        let shipped: u64 = order.lines.iter().map(|line| u64::from(line.shipped)).sum();
-        let what: Vec<_> =
-            order.lines.iter().map(|line| format!("{} × {}", line.quantity, line.sku)).collect();
-        let what = if what.len() > 3 {
-            format!("{}, and {} more", what[..3].join(", "), what.len() - 3)
-        } else {
-            what.join(", ")
-        };
-        table.row([
-            order.id.clone(),
-            order.number.clone(),
-            order.status.as_str().to_owned(),
-            output::age(now, order.placed_at),
-            open.to_string(),
-            shipped.to_string(),
-            what,
-            notes(&order).join("; "),
-        ]);
-    }
-    table.print("No orders.")?;
-    if let Some(next) = document.next {
-        output::say(&format!("More: --after {next}"))?;
-    }
-    Ok(())
-}
-
-/// What a person should know of an order at a glance.
-fn notes(order: &Order) -> Vec<String> {
-    let mut notes = order.reasons.clone();
-    // A gate names the channel's holds already.
-    let told = |hold: &str| {
-        order.reasons.iter().any(|reason| reason.starts_with("channel-hold:") && reason.contains(hold))
-    };
-    notes.extend(order.holds.iter().filter(|hold| !told(hold)).cloned());
-    if order.cancel_request.is_some() {
-        notes.push("cancellation asked".to_owned());
-    }
-    if let Some(lead) = &order.merged_into {
-        notes.push(format!("ships with {lead}"));
-    }
-    if order.shadow {
-        notes.push("shadow".to_owned());
-    }
-    notes.extend(order.alerts.iter().map(|alert| format!("! {alert}")));
-    notes
-}
-
-fn show(order: &Order) -> Result<(), Failure> {
-    let say = |text: &str| output::say(&output::plain(text));
-    for warning in order.warnings.iter().flatten() {
-        say(&format!("warning: {warning}"))?;
-    }
-    say(&format!(
-        "{} · {} · {}{} · placed {} · version {}",
-        order.number,
-        order.id,
-        order.status.as_str(),
-        if order.test { " · TEST" } else { "" },
-        output::instant(order.placed_at),
-        order.version
-    ))?;
-    for note in notes(order) {
-        say(&format!("  {note}"))?;
-    }
-    if let Some(to) = &order.ship_to {
-        let parts =
-            [&to.name, &to.company, &to.address1, &to.address2, &to.city, &to.province, &to.zip, &to.country];
-        let parts: Vec<&str> =
-            parts.into_iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
-        say(&format!("to {}", parts.join(", ").replace('\n', " ")))?;
-    }
-    if let Some(method) = &order.shipping_method {
-        say(&format!("by {method}"))?;
-    }
-    let mut lines =
-        Table::new(&["LINE", "SKU", "MERCHANT SKU", "UNITS", "OPEN", "SHIPPED", "CANCELLED", "NOTE"]);
-    for line in &order.lines {
-        let mut note = Vec::new();
-        if line.per_unit > 1 {
-            note.push(format!("{} a unit", line.per_unit));
-        }
-        if line.edited.is_some() {
-            note.push(format!("edited from {}", line.routed));
-        }
-        if line.short > 0 {
-            note.push(format!("{} short", line.short));
-        }
-        if line.elsewhere > 0 {
-            note.push(format!("{} fulfilled elsewhere", line.elsewhere));
-        }
-        if line.channel_line.is_none() {
-            note.push("added by us".to_owned());
-        }
-        lines.row([
-            line.id.clone(),
-            line.sku.clone(),
-            line.merchant_sku.clone().unwrap_or_default(),
-            line.quantity.to_string(),
-            line.open.to_string(),
-            line.shipped.to_string(),
-            line.cancelled.to_string(),
-            note.join(", "),
-        ]);
-    }
-    lines.print("No lines.")?;
-    for parcel in &order.shipments {
-        let lines: Vec<_> =
-            parcel.lines.iter().map(|line| format!("{}={}", line.id, line.quantity)).collect();
-        say(&format!(
-            "{}: {} {} · {} · {}{} · on the channel: {}{}",
-            parcel.id,
-            parcel.carrier,
-            parcel.tracking.as_deref().unwrap_or("without a number"),
-            lines.join(" "),
-            output::instant(parcel.shipped_at),
-            if parcel.voided { " · VOIDED" } else { "" },
-            parcel.push.as_str(),
-            parcel.push_error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default()
-        ))?;
-    }
-    Ok(())
-}
-
-async fn why(client: &Client, path: &str) -> Result<(), Failure> {
-    let Answer { document, text, .. } = client.get::<Why>(path).await?;
-    if client.json {
-        return Ok(output::say(&text)?);
-    }
-    let say = |text: &str| output::say(&output::plain(text));
-    say(&format!("{} · {}", document.number, document.id))?;
-    say(&document.summary)?;
-    output::say("")?;
-    let mut trace = Table::new(&["ABOUT", "WHY"]);
-    for finding in document.trace {
-        trace.row([finding.about, finding.text]);
-    }
-    trace.print("Nothing is known of it.")?;
-    output::say("")?;
-    let mut timeline = Table::new(&["WHEN", "EVENT", "WHAT"]);
-    for event in document.timeline {
-        let loud = match event.level {
-            Level::Info => "",
-            Level::Warn => "(warning) ",
-            Level::Error => "(act) ",
-        };
-        timeline.row([output::instant(event.at), event.event, format!("{loud}{}", event.text)]);
-    }
-    Ok(timeline.print("Nothing happened yet.")?)
-}
-
 impl Ship {
     fn parcel(self) -> Parcel {
         Parcel {
@@ -478,6 +384,10 @@ impl Ship {
         let half = |label: &str| sdk::clock::stable_hash(&format!("{label}{text}"));
         format!("ship-{:016x}{:016x}", half("a"), half("b"))
     }
+}
+
+fn by(text: &str) -> Result<By, String> {
+    serde_json::from_value(Value::from(text)).map_err(|_| "one of merchant, supplier".to_owned())
 }
 
 fn status(text: &str) -> Result<Status, String> {

@@ -1,12 +1,14 @@
-//! What an operator asks of the running daemon: sync, sweep, pause, rename, reload.
+//! What an operator asks of the running daemon: sync, sweep, a look, pause, rename, reload.
 
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{Daemon, DaemonError, supervisor};
+use super::{Daemon, DaemonError, Job, Report, supervisor};
 use crate::{
     control::Request,
     driver::{ChannelKey, Stream},
+    record::RecordId,
     store::ChannelState,
+    tasks::look::{self, Look},
 };
 
 impl Daemon {
@@ -25,6 +27,7 @@ impl Daemon {
                 let answer = self.pause(&merchant, paused).await;
                 reply(done, answer);
             }
+            Request::Look { record, done } => self.look(record, done),
             Request::Rename { old, new, done } => {
                 let renamed = (self.rename)(old.clone(), new.clone()).await;
                 let answer = match renamed {
@@ -55,6 +58,22 @@ impl Daemon {
             }
         }
         Ok(())
+    }
+
+    /// A look is a task of its own: this loop waits for no channel.
+    fn look(&mut self, record: RecordId, done: oneshot::Sender<Look>) {
+        let running = self.channel_of(&record).and_then(|key| self.channels.get(&key));
+        let Some(running) = running else {
+            reply(done, Look::Failed("its channel is not running".to_owned()));
+            return;
+        };
+        let (shared, connection) = (self.shared.clone(), running.connection.clone());
+        let task = async move {
+            reply(done, look::run(&shared, &connection, &record).await);
+            Report::Looked
+        };
+        let id = self.tasks.spawn(task).id();
+        self.jobs.insert(id, Job::Look);
     }
 
     /// Reads the files again; the inner error leaves all as it was.

@@ -8,21 +8,28 @@
 //! Of each line `unwanted + by_hand` units ought to be cancelled. Those that are not in work leave at once. For the
 //! rest the supplier is asked, and its answer is remembered: rejected units stay open and are asked for again only if
 //! the channel's quantity falls further. Units that left already stay shipped, and their parcel is marked.
+//!
+//! `by_hand` what people say of it · `crossing` parcels that left all the same · `answers` to a channel's own requests.
+
+mod answers;
+mod by_hand;
+mod crossing;
 
 use std::collections::BTreeMap;
 
 use sdk::{CancellationRequest, LineQuantity, OrderState, RemoteId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    command::{self, LineAmount, Refused},
-    mirror, orders,
-    units::{self, Gone, Scope},
-};
+use super::units::{self, Gone, Scope};
 use crate::{
-    outbox::{CancelAnswer, WriteKind, WriteState},
     policy::Policy,
-    record::{Level, Owner, Record, RecordId},
+    record::{AccountLine, Owner, Record},
+};
+
+pub(super) use self::{
+    answers::answers,
+    by_hand::{accept, cancel, reject},
+    crossing::{crossed, mark_crossed},
 };
 
 /// Whose word a cancellation by hand is.
@@ -45,15 +52,19 @@ pub(super) fn asked(requests: &[CancellationRequest]) -> BTreeMap<&RemoteId, u32
     units
 }
 
-/// Brings a line's cancelled units to what they ought to be, where `wanted` units are wanted by the channel: held
-/// ones leave first, then those not in work; the rest becomes a request. Units that are wanted again come back first,
-/// through the gates. Answers the units that left already though they are not wanted.
-pub(super) fn settle(record: &mut Record, index: usize, wanted: u32, policy: &Policy) -> u32 {
-    let line = &mut record.lines[index];
+/// Notes how many units of a line the channel wants. What a person cancelled here and the channel cancels later is one
+/// cancellation.
+pub(super) fn look(line: &mut AccountLine, wanted: u32) {
     let unwanted = line.ordered.saturating_sub(wanted);
-    // What a person cancelled here and the channel cancels later is one cancellation.
     line.by_hand = line.by_hand.saturating_sub(unwanted.saturating_sub(line.unwanted));
     line.unwanted = unwanted;
+}
+
+/// Brings a line's cancelled units to what they ought to be: held ones leave first, then those not in work; the rest
+/// becomes a request. Units that are wanted again come back first, through the gates. Answers the units that left
+/// already though they are not wanted.
+pub(super) fn settle(record: &mut Record, index: usize, policy: &Policy) -> u32 {
+    let line = &mut record.lines[index];
     let target = line.to_cancel();
     let back = line.all_cancelled().saturating_sub(target);
     if back > 0 {
@@ -97,23 +108,27 @@ pub(super) fn elsewhere(record: &mut Record, index: usize, foreign: u32) -> bool
     let mut in_work = false;
     if foreign > known {
         let mut more = foreign - known;
-        // Units that were fulfilled before the first look were counted as cancelled.
-        let counted = line.cancelled.min(more);
-        let moved = counted.saturating_sub(in_orders(record, index)).min(more);
+        let wanted_again = line.all_cancelled().saturating_sub(line.to_cancel());
+        // Units that were fulfilled before the first look were counted as cancelled, and are in no order.
+        let outside = line.cancelled.saturating_sub(in_orders(record, index));
+        let moved = outside.min(wanted_again).min(more);
         record.lines[index].cancelled -= moved;
         record.lines[index].elsewhere_before += moved;
         more -= moved;
-        // What the supplier could not fulfil is what the merchant fulfils itself.
-        let by_hand = record.lines[index].by_hand.min(record.lines[index].all_cancelled()).min(more);
-        units::recount(record, index, by_hand, Gone::Cancelled, Gone::Elsewhere);
+        // What was cancelled here is what the merchant fulfils itself: units that it wants again and has fulfilled
+        // since the last look, and those that the supplier could not fulfil.
         let line = &mut record.lines[index];
-        let after = line.cancelled_after.min(by_hand);
+        let again = (wanted_again - moved).min(more);
+        let by_hand = line.by_hand.min(line.all_cancelled() - again).min(more - again);
+        let gone = again + by_hand;
+        let after = line.cancelled_after.min(gone);
         line.by_hand -= by_hand;
         line.cancelled_after -= after;
         line.elsewhere_after += after;
-        line.cancelled -= by_hand - after;
-        line.elsewhere_before += by_hand - after;
-        more -= by_hand;
+        line.cancelled -= gone - after;
+        line.elsewhere_before += gone - after;
+        more -= gone;
+        units::recount(record, index, gone, Gone::Cancelled, Gone::Elsewhere);
         let held = units::available(record, index, Scope::Any).min(record.lines[index].held).min(more);
         in_work |= units::take(record, index, held, Scope::Any, Gone::Elsewhere);
         record.lines[index].held -= held;
@@ -153,66 +168,6 @@ fn in_orders(record: &Record, index: usize) -> u32 {
     (own / part.per_unit.max(1)).saturating_sub(record.lines[index].cancelled_after)
 }
 
-/// Units that left though the channel no longer wants them, by line: their parcels are marked, newest first, and keep
-/// both times. Where the channel refused such a parcel and takes the rest of it, the rest is told.
-pub(super) fn mark_crossed(record: &mut Record, crossed: &[(RemoteId, u32)], now: Timestamp) {
-    let mut hit: BTreeMap<usize, Vec<LineQuantity>> = BTreeMap::new();
-    for (id, units) in crossed {
-        let mut left = *units;
-        for at in (0..record.shipments.len()).rev() {
-            let shipment = &record.shipments[at];
-            if shipment.voided_at.is_some() || is_told(record, at) {
-                continue;
-            }
-            let inside: u32 =
-                shipment.completes.iter().filter(|told| told.line == *id).map(|told| told.quantity).sum();
-            let quantity = inside.min(left);
-            left -= quantity;
-            if quantity > 0 {
-                hit.entry(at).or_default().push(LineQuantity { line: id.clone(), quantity });
-            }
-        }
-    }
-    let at_channel = record.changed_at();
-    for (at, lines) in hit {
-        let shipment = &mut record.shipments[at];
-        let (order, label) = (shipment.order, shipment.label());
-        if !shipment.after_cancel || shipment.cancelled_at.is_none() {
-            shipment.after_cancel = true;
-            shipment.cancelled_at = at_channel.or(Some(now));
-            let text = format!(
-                "parcel {label} of {} crossed a cancellation: it left {}, the channel cancelled {}",
-                record.id.order(order),
-                stamp(shipment.shipped_at),
-                at_channel.map_or_else(|| "meanwhile".to_owned(), stamp)
-            );
-            record.alert(now, "shipped-after-cancel", text.clone());
-            record.note_of_channel(now, "order.shipped_after_cancel", Some(order), Level::Error, text);
-        }
-        let refused = mirror::live_create(record, at).is_some_and(|create| {
-            create.state.is_parked() && !create.uncertain && create.made.is_empty() && !create.given_up
-        });
-        let shipment = &mut record.shipments[at];
-        if !refused || shipment.untold == lines {
-            continue;
-        }
-        let before = std::mem::replace(&mut shipment.untold, lines);
-        if shipment.to_tell().is_empty() {
-            shipment.untold = before;
-            continue;
-        }
-        let names = names(record, &record.shipments[at].untold);
-        let text =
-            format!("the channel cancelled {names} of parcel {label} and does not take it: the rest is told");
-        record.note(now, "fulfillment.reduced", Some(order), Level::Warn, text);
-    }
-}
-
-fn is_told(record: &Record, shipment: usize) -> bool {
-    mirror::live_create(record, shipment)
-        .is_some_and(|create| matches!(create.state, WriteState::Done { .. }))
-}
-
 pub(super) fn stamp(at: Timestamp) -> String {
     at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
@@ -226,11 +181,22 @@ pub(super) fn names(record: &Record, lines: &[LineQuantity]) -> String {
     lines.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
+/// A channel's words on one line, and not too many of them: they go into the timeline and the log.
+fn words(text: &str) -> String {
+    const MOST: usize = 200;
+    let plain: String =
+        text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(MOST).collect();
+    if text.chars().count() > MOST { format!("{}…", plain.trim()) } else { plain.trim().to_owned() }
+}
+
 /// Why the channel no longer wants units of a line, as far as its picture tells.
 pub(super) fn cause(record: &Record, id: &RemoteId) -> String {
+    if record.line(id).is_some_and(|line| line.by_hand > 0 && line.unwanted == 0) {
+        return "the merchant's word, recorded by hand".to_owned();
+    }
     if let OrderState::Cancelled { reason, .. } = &record.seen.state {
         return match reason {
-            Some(reason) => format!("the order was cancelled: {reason}"),
+            Some(reason) => format!("the order was cancelled: {}", words(reason)),
             None => "the order was cancelled".to_owned(),
         };
     }
@@ -238,241 +204,11 @@ pub(super) fn cause(record: &Record, id: &RemoteId) -> String {
         record.seen.cancellation_requests.iter().find(|ask| ask.lines.iter().any(|line| line.line == *id));
     match (request, record.seen.lines.iter().find(|line| line.id == *id)) {
         (Some(CancellationRequest { message: Some(message), .. }), _) => {
-            format!("the merchant asks for it: {message}")
+            format!("the merchant asks for it: {}", words(message))
         }
         (Some(_), _) => "the merchant asks for it".to_owned(),
         (None, None) => "the line was removed".to_owned(),
         (None, Some(line)) if line.refunded > 0 => "refunded".to_owned(),
         (None, Some(_)) => "the order was edited".to_owned(),
     }
-}
-
-/// The supplier agrees: the units under request that order `n` has a part in (or the named ones) will not ship.
-pub(super) fn accept(
-    record: &mut Record,
-    n: u32,
-    lines: &[LineAmount],
-    now: Timestamp,
-) -> Result<(), Refused> {
-    let chosen = under_request(record, n, lines)?;
-    for (index, units) in &chosen {
-        units::take_from(record, *index, *units, Scope::Any, Gone::Cancelled, Some(n));
-        let line = &mut record.lines[*index];
-        line.cancel_requested -= units;
-        line.cancelled_after += units;
-    }
-    let text = format!("the supplier accepted the cancellation of {}", told(record, &chosen));
-    record.note(now, "cancel.accepted", Some(n), Level::Info, text);
-    Ok(())
-}
-
-/// The supplier refuses: the units stay open, and the channel's next word about them is new.
-pub(super) fn reject(
-    record: &mut Record,
-    n: u32,
-    reason: &str,
-    lines: &[LineAmount],
-    now: Timestamp,
-) -> Result<(), Refused> {
-    let reason = command::required_text("reason", reason, 500)?;
-    let chosen = under_request(record, n, lines)?;
-    for (index, units) in &chosen {
-        let line = &mut record.lines[*index];
-        line.cancel_requested -= units;
-        line.cancel_rejected += units;
-    }
-    let text = format!("the supplier rejected the cancellation of {}: {reason}", told(record, &chosen));
-    record.cancel_rejection = Some(reason);
-    record.note(now, "cancel.rejected", Some(n), Level::Warn, text);
-    Ok(())
-}
-
-/// A person cancels units of order `n` that are open (all of them, or the named ones). Answers warnings.
-#[expect(clippy::too_many_arguments, reason = "a command's parts, each of another kind")]
-pub(super) fn cancel(
-    record: &mut Record,
-    n: u32,
-    by: By,
-    reason: Option<&str>,
-    lines: &[LineAmount],
-    policy: &Policy,
-    now: Timestamp,
-) -> Result<Vec<String>, Refused> {
-    orders::not_shadow(record, policy)?;
-    let reason = command::text("reason", reason, 500)?;
-    let free = |record: &Record, index: usize| {
-        let asked = if by == By::Merchant { record.lines[index].cancel_requested } else { 0 };
-        let rest = units::available(record, index, Scope::Any).saturating_sub(asked);
-        units::reach(record, index, n).min(rest)
-    };
-    let chosen = choose(record, n, lines, free)?;
-    if chosen.is_empty() {
-        let id = record.id.order(n);
-        return Err(Refused::conflict("nothing-open", format!("nothing of {id} is open to be cancelled")));
-    }
-    let mut warnings = Vec::new();
-    if by == By::Merchant && policy.capabilities.sees_partial_cancellations {
-        let text = "this channel tells cancellations by itself: cancel it there too, or its units come back";
-        warnings.push(text.to_owned());
-    }
-    let in_work = record.order(n).is_some_and(|order| order.acked_at.is_some());
-    let mut waiting: u64 = 0;
-    for (index, units) in &chosen {
-        if by == By::Merchant {
-            let gone = if policy.cancel_at_once { leave(record, *index, *units, true, Some(n)) } else { 0 };
-            record.lines[*index].by_hand += units;
-            waiting += u64::from(units - gone);
-            continue;
-        }
-        units::take_from(record, *index, *units, Scope::Any, Gone::Cancelled, Some(n));
-        let line = &mut record.lines[*index];
-        let held = if in_work { 0 } else { line.held.min(*units) };
-        line.held -= held;
-        line.cancelled += held;
-        line.cancelled_after += units - held;
-        // What the channel asked for already is granted by this.
-        let granted = line.cancel_requested.min(*units);
-        line.cancel_requested -= granted;
-        line.by_hand += units - granted;
-    }
-    let whose = match by {
-        By::Merchant => "the merchant's word, recorded by hand",
-        By::Supplier => "the supplier cannot fulfil it",
-    };
-    let mut text = format!("{} cancelled: {whose}", told(record, &chosen));
-    if let Some(reason) = reason {
-        text.push_str(&format!(" ({reason})"));
-    }
-    if waiting > 0 {
-        text.push_str("; what is in work is asked for");
-    }
-    record.note(now, "order.cancelled", Some(n), Level::Info, text.clone());
-    if by == By::Supplier {
-        record.alert(now, "cannot-fulfil", format!("{}: {text}", record.id.order(n)));
-    }
-    Ok(warnings)
-}
-
-fn under_request(record: &Record, n: u32, lines: &[LineAmount]) -> Result<Vec<(usize, u32)>, Refused> {
-    let free = |record: &Record, index: usize| {
-        record.lines[index].cancel_requested.min(units::reach(record, index, n))
-    };
-    let chosen = choose(record, n, lines, free)?;
-    if chosen.is_empty() {
-        let id = record.id.order(n);
-        return Err(Refused::conflict("no-request", format!("no cancellation of {id} waits for an answer")));
-    }
-    Ok(chosen)
-}
-
-/// Whole channel units by account line: all that are free, or those that the named supplier's units make.
-fn choose(
-    record: &Record,
-    n: u32,
-    lines: &[LineAmount],
-    free: impl Fn(&Record, usize) -> u32,
-) -> Result<Vec<(usize, u32)>, Refused> {
-    let id = record.id.order(n);
-    let order = record.order(n).ok_or_else(|| command::unknown(&id))?;
-    let mut chosen: BTreeMap<usize, u32> = BTreeMap::new();
-    if lines.is_empty() {
-        for index in 0..record.lines.len() {
-            let serves = |line: &RemoteId| *line == record.lines[index].id;
-            if order.lines.iter().any(|own| own.channel_line.as_ref().is_some_and(serves)) {
-                chosen.insert(index, free(record, index));
-            }
-        }
-    }
-    for (label, amount) in command::sum_amounts(lines)? {
-        let own = &order.lines[command::line_at(order, &label, &id)?];
-        let index = own
-            .channel_line
-            .as_ref()
-            .and_then(|channel_line| record.lines.iter().position(|line| line.id == *channel_line));
-        let index = index.ok_or_else(|| {
-            let why = format!("line {label} is the supplier's own: `orders edit` changes it");
-            Refused::conflict("own-line", why)
-        })?;
-        if amount % own.per_unit.max(1) != 0 {
-            let why = format!("line {label}: {} make one unit, {amount} are no whole units", own.per_unit);
-            return Err(Refused::invalid("quantity", why));
-        }
-        let units = amount / own.per_unit.max(1);
-        let free = free(record, index);
-        if units > free {
-            let most = free.saturating_mul(own.per_unit);
-            let why = format!("line {label}: {amount} units cannot be meant, at most {most} can");
-            return Err(Refused::conflict("quantity", why));
-        }
-        // The lines of one kit name the same units.
-        let entry = chosen.entry(index).or_default();
-        *entry = units.max(*entry);
-    }
-    Ok(chosen.into_iter().filter(|(_, units)| *units > 0).collect())
-}
-
-fn told(record: &Record, chosen: &[(usize, u32)]) -> String {
-    let line = |(index, units): &(usize, u32)| format!("{units} × {}", record.lines[*index].name());
-    chosen.iter().map(line).collect::<Vec<_>>().join(", ")
-}
-
-/// The answers owed to the channel's own requests: once nothing of one waits for the supplier, it is accepted when all
-/// of its units are cancelled here, and rejected otherwise. Answers whether something changed.
-pub(super) fn answers(record: &mut Record, policy: &Policy, now: Timestamp) -> bool {
-    let mut changed = withdraw(record, now);
-    if !policy.capabilities.answers_cancellations || (policy.shadow && !record.shadow) {
-        return changed;
-    }
-    for at in 0..record.seen.cancellation_requests.len() {
-        let request = record.seen.cancellation_requests[at].clone();
-        if record.writes.iter().any(|write| write.answers(&request.id)) {
-            continue;
-        }
-        let ours: Vec<_> = request.lines.iter().filter_map(|line| record.line(&line.line)).collect();
-        let all_ours = ours.len() == request.lines.len()
-            && ours.iter().all(|line| matches!(line.owner, Owner::Supplier { .. }) && line.excluded == 0);
-        if !all_ours {
-            let text = format!(
-                "the cancellation request {} is also about lines that are not ours: answer it in the shop",
-                request.id
-            );
-            if record.alert(now, "cancellation-by-hand", text.clone()) {
-                record.note(now, "cancel.by_hand", None, Level::Error, text);
-                changed = true;
-            }
-            continue;
-        }
-        if ours.iter().any(|line| line.cancel_requested > 0) {
-            continue;
-        }
-        let accept = ours.iter().all(|line| line.all_cancelled() >= line.to_cancel());
-        let reason = if ours.iter().any(|line| line.cancel_rejected > 0) {
-            record.cancel_rejection.clone()
-        } else {
-            Some("the units have left already".to_owned())
-        };
-        let message = reason.filter(|_| !accept);
-        let mut write = mirror::blank(record, WriteKind::Answer, 1, 0, 1, policy, now);
-        write.key = format!("{}/{}/answer/1", record.id, RecordId::key_part(&request.id));
-        write.targets = vec![request.id];
-        write.answer = Some(CancelAnswer { accept, message });
-        record.writes.push(write);
-        changed = true;
-    }
-    changed
-}
-
-/// Answers to requests that the channel no longer shows are not owed any more.
-fn withdraw(record: &mut Record, now: Timestamp) -> bool {
-    let mut changed = false;
-    let open = &record.seen.cancellation_requests;
-    for write in record.writes.iter_mut().filter(|write| write.kind == WriteKind::Answer) {
-        let shown = open.iter().any(|request| write.targets.contains(&request.id));
-        let waits = write.state == WriteState::Pending || write.state.is_parked();
-        if waits && !shown {
-            write.state = WriteState::Dropped { at: now };
-            changed = true;
-        }
-    }
-    changed
 }

@@ -142,6 +142,7 @@ fn start_create(
     if !write.uncertain && !write.state.is_uncertain() && mirror::is_taken_back(record, write) {
         // Voided while a request was out that, as is known now, did nothing (more): the rest must not follow.
         record.writes[index].state = WriteState::Dropped { at: now };
+        mirror::nothing_by_hand(record, index);
         return false;
     }
     if write.attempts == 0 {
@@ -152,10 +153,21 @@ fn start_create(
     if !(write.state.is_uncertain() && policy.capabilities.finds_fulfillments) {
         return true;
     }
-    for remote in present.unwrap_or_default() {
+    let present = present.unwrap_or_default();
+    for remote in present {
         adopt(record, index, remote, now);
     }
+    // What an older picture still shows and this look does not was taken back meanwhile: it is not to be adopted.
+    let there = |id: &RemoteId| present.iter().any(|remote| remote.id == *id && remote.active);
+    let gone: Vec<RemoteId> = record
+        .seen
+        .fulfillments
+        .iter()
+        .filter(|seen| !there(&seen.id) && !record.writes[index].seen_before.contains(&seen.id))
+        .map(|seen| seen.id.clone())
+        .collect();
     let write = &mut record.writes[index];
+    write.seen_before.extend(gone);
     if write.remaining().is_empty() {
         settle(record, index, now);
         return false;
@@ -165,6 +177,7 @@ fn start_create(
     write.uncertain = false;
     if mirror::is_taken_back(record, &record.writes[index]) {
         record.writes[index].state = WriteState::Dropped { at: now };
+        mirror::nothing_by_hand(record, index);
         return false;
     }
     true
@@ -391,6 +404,10 @@ fn take_over(record: &mut Record, index: usize) {
             .partition(|made| targets.contains(&made.id));
         record.writes[at].made = kept;
         let moved: Vec<Made> = moved;
+        if !moved.is_empty() {
+            // Taken back there by hand now, the new parcel would be lost.
+            mirror::nothing_by_hand(record, at);
+        }
         record.writes[index].made.extend(moved);
     }
 }
@@ -480,10 +497,7 @@ fn refusal(record: &Record, index: usize, error: &Error) -> String {
         .filter(|shipment| shipment.order == write.order && shipment.n == write.parcel)
         .find_map(|shipment| shipment.cancelled_at.filter(|_| write.kind == WriteKind::Create));
     match crossed {
-        Some(at) => format!(
-            "shipped after a cancellation ({}), and the channel does not take it any more: {error}",
-            cancellation::stamp(at)
-        ),
+        Some(at) => cancellation::crossed(at, &error.to_string()),
         None => error.to_string(),
     }
 }

@@ -229,13 +229,15 @@ pub fn take_in(record: &mut Record, policy: &Policy, now: Timestamp) {
         if !matches!(line.owner, Owner::Supplier { .. }) || line.excluded > 0 {
             continue;
         }
-        in_work |= cancellation::elsewhere(record, index, shown.foreign.get(&line.id).copied().unwrap_or(0));
-        let id = &record.lines[index].id;
+        let id = &line.id;
         let fulfillable = record.seen.lines.iter().find(|line| line.id == *id);
         let fulfillable = fulfillable.map_or(0, |line| fulfillable_of(&record.seen, line));
         let kept = fulfillable.saturating_sub(asked.get(id).copied().unwrap_or(0));
         let wanted = kept.saturating_add(shown.fulfilled.get(id).copied().unwrap_or(0));
-        let left = cancellation::settle(record, index, wanted, policy);
+        let foreign = shown.foreign.get(id).copied().unwrap_or(0);
+        cancellation::look(&mut record.lines[index], wanted);
+        in_work |= cancellation::elsewhere(record, index, foreign);
+        let left = cancellation::settle(record, index, policy);
         if left > 0 {
             crossed.push((record.lines[index].id.clone(), left));
         }
@@ -313,6 +315,10 @@ fn tell(record: &mut Record, before: &[Terms], in_work: bool, now: Timestamp) {
     if !withdrawn.is_empty() {
         let text = format!("the channel wants {withdrawn} after all: no answer is needed");
         record.note_of_channel(now, "cancel.withdrawn", None, Level::Info, text);
+    }
+    if record.lines.iter().all(|line| line.elsewhere_after == 0) {
+        // Nothing of it is fulfilled elsewhere any more: what is open here is to be shipped.
+        record.alerts.retain(|alert| alert.code != "fulfilled-elsewhere");
     }
     if !elsewhere.is_empty() {
         let (level, so) = if in_work {

@@ -148,10 +148,7 @@ fn parcel(record: &mut Record, index: usize, policy: &Policy, now: Timestamp) ->
                 record.writes[at].orphaned = true;
             }
             if !policy.capabilities.voids {
-                let text = format!(
-                    "parcel p{n} of {} was taken back: this channel cannot take it back by itself, do it there by hand",
-                    record.id.order(order)
-                );
+                let text = by_hand(record, order, n);
                 if record.alert(now, "void-by-hand", text.clone()) {
                     record.note(now, "fulfillment.void_by_hand", Some(order), Level::Error, text);
                 }
@@ -178,8 +175,25 @@ fn parcel(record: &mut Record, index: usize, policy: &Policy, now: Timestamp) ->
     changed
 }
 
+/// The channel shows nothing (more) of an orphaned `create`: there is nothing to take back there by hand.
+pub(super) fn nothing_by_hand(record: &mut Record, at: usize) {
+    let create = &record.writes[at];
+    if create.orphaned && create.made.is_empty() {
+        let done = by_hand(record, create.order, create.parcel);
+        record.alerts.retain(|alert| alert.text != done);
+    }
+}
+
+/// What a person is to do about a parcel that was taken back where the channel takes nothing back.
+fn by_hand(record: &Record, order: u32, n: u32) -> String {
+    format!(
+        "parcel p{n} of {} was taken back: this channel cannot take it back by itself, do it there by hand",
+        record.id.order(order)
+    )
+}
+
 /// The `create` that tells a parcel: the last that was neither replaced nor taken back.
-pub(super) fn live_create<'r>(record: &'r Record, shipment: usize) -> Option<&'r Write> {
+pub(super) fn live_create(record: &Record, shipment: usize) -> Option<&Write> {
     let shipment = record.shipments.get(shipment)?;
     live_create_at(record, shipment.order, shipment.n).map(|at| &record.writes[at])
 }

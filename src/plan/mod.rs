@@ -5,7 +5,7 @@
 //! record to rest: it is level-triggered (it looks at what is, not at what happened) and a fixpoint.
 //!
 //! [`routing`] whose line is it · [`intake`] the channel's picture against our quantities · [`cancellation`] what of
-//! them is not wanted any more · [`address`] where they go · [`release`] the gates · [`attention`] alerts that follow ·
+//! them is not wanted any more · [`address`] where they go · [`release`] the gates · `attention` alerts that follow ·
 //! [`units`] moving units between terms · [`orders`] ack, hold, release, edit, reimport · [`splits`] split, merge ·
 //! [`shipping`] ship, track, void · [`mirror`] hop 1, and the writes of hop 2 · [`delivery`] one write's way · [`stock`]
 //! what each channel may show of the supplier's stock.
@@ -60,6 +60,7 @@ pub fn import(mut seen: Order, policy: &Policy, now: Timestamp) -> Record {
         imported_at: now,
         shadow: policy.shadow,
         seen,
+        seen_asked: None,
         lines: Vec::new(),
         excluded,
         gates: Vec::new(),
@@ -87,6 +88,18 @@ pub fn import(mut seen: Order, policy: &Policy, now: Timestamp) -> Record {
     intake::take_in(&mut record, policy, now);
     reconcile(&mut record, policy, now);
     record
+}
+
+/// Whether a picture that was asked for at `asked` is older than the one that is known: two readers (a slow pull beside
+/// a look) may store theirs in the other order, and a channel's stamps of whole seconds do not tell them apart.
+pub fn is_overtaken(record: &Record, seen: &Order, asked: Timestamp) -> bool {
+    /// No picture is on its way for longer: one that seems so was asked for after our clock was set back.
+    const LONGEST: chrono::TimeDelta = chrono::TimeDelta::minutes(15);
+    let newer = match (record.seen.updated_at, seen.updated_at) {
+        (Some(known), Some(told)) => told > known,
+        _ => false,
+    };
+    !newer && record.seen_asked.is_some_and(|known| asked < known && known - asked < LONGEST)
 }
 
 /// Takes in what the channel shows now.

@@ -356,7 +356,7 @@ fn record_parcel(
     units::leave_held_behind(record, n);
     settle(record);
     let carrier = if told.tracking.carrier.is_empty() { "no carrier" } else { &told.tracking.carrier };
-    let text = format!("parcel p{parcel}: {units} units by {carrier}");
+    let text = format!("parcel p{parcel}: {} by {carrier}", super::counted(units));
     record.note(now, "order.shipped", Some(n), Level::Info, text);
     if after_cancel {
         let text = format!("parcel p{parcel} of {} holds units that had been cancelled", record.id.order(n));

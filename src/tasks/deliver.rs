@@ -120,11 +120,12 @@ async fn look_again(shared: &Shared, connection: &Connection, id: &RecordId) -> 
         return Ok(());
     }
     let Some(record) = shared.ledger.record(id).await? else { return Ok(()) };
+    let asked = shared.ledger.clock().now();
     let order = connection.remote.order(&record.seen.id);
     // Where this fails too, the next pull brings it.
     if let Ok(pulled) = bounded("order", ErrorKind::Unavailable, order).await {
         let (merchant, channel) = (&record.merchant, &record.channel);
-        shared.ledger.absorb_page(merchant, channel, vec![pulled], None).await?;
+        shared.ledger.absorb_page(merchant, channel, vec![pulled], asked, None).await?;
     }
     Ok(())
 }

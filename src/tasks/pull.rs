@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use sdk::{Channel, Error, ErrorKind, OrderPage, PullRequest};
+use sdk::{Channel, Clock, Error, ErrorKind, OrderPage, PullRequest, Timestamp};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Connection, Failure, Shared, Verdict, bounded};
@@ -125,12 +125,13 @@ async fn pages(shared: &Shared, connection: &Connection, done: &mut Done) -> Res
     if shared.draining.is_cancelled() {
         return Ok(());
     }
-    let mut page = ask(connection.remote.clone(), request.clone()).await?;
+    let clock = shared.ledger.clock();
+    let mut page = ask(connection.remote.clone(), clock.clone(), request.clone()).await?;
     let mut marks = HashSet::new();
     let mut races = 0;
     // What was read is stored, also while the daemon drains; no more is asked for then.
     loop {
-        let OrderPage { orders, next, covers, receipt } = page;
+        let (asked, OrderPage { orders, next, covers, receipt }) = page;
         let read = orders.len();
         // The next page is read while this one is stored, in a task of its own, so that both have a processor. They
         // are stored one after the other. A page with a receipt is told first: the channel may go on from there.
@@ -138,9 +139,9 @@ async fn pages(shared: &Shared, connection: &Connection, done: &mut Done) -> Res
         let following = next.clone().filter(|_| receipt.is_none() && !draining);
         let ahead = following.map(|next| {
             let request = PullRequest { since, page: Some(next) };
-            AbortOnDropHandle::new(tokio::spawn(ask(connection.remote.clone(), request)))
+            AbortOnDropHandle::new(tokio::spawn(ask(connection.remote.clone(), clock.clone(), request)))
         });
-        match absorb(shared, connection, orders, covers).await {
+        match absorb(shared, connection, orders, asked, covers).await {
             Ok(outcome) => done.take(read, outcome),
             // The page is gone with the lost race: it is asked for again, and nothing of it was stored.
             Err(StoreError::Conflict(_)) if races < RACES => {
@@ -149,7 +150,7 @@ async fn pages(shared: &Shared, connection: &Connection, done: &mut Done) -> Res
                 if shared.draining.is_cancelled() {
                     return Ok(());
                 }
-                page = ask(connection.remote.clone(), request.clone()).await?;
+                page = ask(connection.remote.clone(), clock.clone(), request.clone()).await?;
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -178,13 +179,20 @@ async fn pages(shared: &Shared, connection: &Connection, done: &mut Done) -> Res
                 },
             },
             None if shared.draining.is_cancelled() => return Ok(()),
-            None => ask(connection.remote.clone(), request.clone()).await?,
+            None => ask(connection.remote.clone(), clock.clone(), request.clone()).await?,
         };
     }
 }
 
-async fn ask(remote: Arc<dyn Channel>, request: PullRequest) -> sdk::Result<OrderPage> {
-    bounded("pull_orders", ErrorKind::Unavailable, remote.pull_orders(&request)).await
+/// A page, and when it was asked for.
+async fn ask(
+    remote: Arc<dyn Channel>,
+    clock: Arc<dyn Clock>,
+    request: PullRequest,
+) -> sdk::Result<(Timestamp, OrderPage)> {
+    let asked = clock.now();
+    let page = bounded("pull_orders", ErrorKind::Unavailable, remote.pull_orders(&request)).await?;
+    Ok((asked, page))
 }
 
 /// One page into the ledger, in one commit with the cursor that covers it.
@@ -192,6 +200,7 @@ async fn absorb(
     shared: &Shared,
     connection: &Connection,
     orders: Vec<sdk::Pulled>,
+    asked: Timestamp,
     covers: Option<sdk::Timestamp>,
 ) -> Result<PageOutcome, StoreError> {
     let (merchant, channel) = (&*connection.key.merchant, &*connection.key.channel);
@@ -216,7 +225,7 @@ async fn absorb(
     if shadow {
         state.shadow_at = Some(now);
     }
-    let outcome = shared.ledger.absorb_page(merchant, channel, orders, Some(state.clone())).await?;
+    let outcome = shared.ledger.absorb_page(merchant, channel, orders, asked, Some(state.clone())).await?;
     connection.ledge.committed(state);
     Ok(outcome)
 }

@@ -94,10 +94,11 @@ async fn sweep(shared: &Shared, connection: &Connection, found: &mut Found) -> R
         }
         let Some(record) = shared.ledger.record(&id).await? else { continue };
         found.asked += 1;
+        let asked = shared.ledger.clock().now();
         let told = ask(shared, connection, &record.seen.id, found, &mut in_a_row).await?;
         match told {
             Told::Order(pulled) => {
-                absorb(shared, connection, pulled, covered, found).await?;
+                absorb(shared, connection, pulled, asked, covered, found).await?;
             }
             Told::Gone => {
                 found.vanished += 1;
@@ -185,9 +186,10 @@ async fn again(
         if aside.channel != channel {
             continue;
         }
+        let asked = shared.ledger.clock().now();
         if let Told::Order(pulled) = ask(shared, connection, &RemoteId(aside.id), found, in_a_row).await? {
             // Known and listed as it is: reading it at last repairs nothing that a pull had missed.
-            shared.ledger.absorb_page(merchant, channel, vec![pulled], None).await?;
+            shared.ledger.absorb_page(merchant, channel, vec![pulled], asked, None).await?;
         }
     }
     Ok(())
@@ -198,6 +200,7 @@ async fn absorb(
     shared: &Shared,
     connection: &Connection,
     pulled: Pulled,
+    asked: Timestamp,
     covered: Option<Timestamp>,
     found: &mut Found,
 ) -> Result<(), Failure> {
@@ -209,7 +212,7 @@ async fn absorb(
         _ => None,
     };
     let PageOutcome { imported, changed, .. } =
-        shared.ledger.absorb_page(merchant, channel, vec![pulled], None).await?;
+        shared.ledger.absorb_page(merchant, channel, vec![pulled], asked, None).await?;
     if let Some(id) = missed
         && imported + changed > 0
     {
@@ -241,6 +244,7 @@ async fn window(
     let mut request = PullRequest { since: Some(since), page: None };
     let mut marks = HashSet::new();
     while !shared.draining.is_cancelled() {
+        let asked = shared.ledger.clock().now();
         let page =
             bounded("pull_orders", ErrorKind::Unavailable, connection.remote.pull_orders(&request)).await?;
         // Those that a pull has had to bring go one by one, so that each repair can be named; the rest together.
@@ -249,10 +253,10 @@ async fn window(
             .into_iter()
             .partition(|pulled| matches!(pulled, Pulled::Order(order) if is_covered(order, covered)));
         for pulled in old {
-            absorb(shared, connection, pulled, covered, found).await?;
+            absorb(shared, connection, pulled, asked, covered, found).await?;
         }
         if !fresh.is_empty() {
-            shared.ledger.absorb_page(merchant, channel, fresh, None).await?;
+            shared.ledger.absorb_page(merchant, channel, fresh, asked, None).await?;
         }
         // No acknowledgement: a receipt belongs to the pull, whose commit covers the page.
         let Some(next) = page.next else { return Ok(()) };

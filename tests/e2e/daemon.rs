@@ -57,6 +57,7 @@ impl Daemon {
             .arg("--config")
             .arg(config)
             .env("SHOP_TOKEN", shopify::fake::TOKEN)
+            .env("STORE_TOKEN", bigcommerce::fake::TOKEN)
             .stdin(Stdio::null())
             .output()
             .await
@@ -102,6 +103,15 @@ impl Daemon {
     /// One request, answered whatever it is.
     pub(crate) async fn once(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
         self.try_call(method, path, None, body).await.expect("an answer")
+    }
+
+    /// One request, asked again until it is answered: the daemon may be starting.
+    pub(crate) async fn answered(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let what = format!("{method} {path}");
+        until(&what, async || {
+            self.try_call(method, path, None, body).await.filter(|(status, _)| *status < 500)
+        })
+        .await
     }
 
     /// A command that may be refused or go unanswered.
@@ -164,6 +174,7 @@ fn spawn(folder: &Path) -> Child {
         .args(["run", "--config"])
         .arg(folder.join("portald.toml"))
         .env("SHOP_TOKEN", shopify::fake::TOKEN)
+        .env("STORE_TOKEN", bigcommerce::fake::TOKEN)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

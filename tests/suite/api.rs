@@ -1,5 +1,6 @@
 //! The HTTP API over the memory store: every route, every refusal, paging.
 
+mod cancellation;
 pub(crate) mod shop;
 mod sockets;
 
@@ -295,8 +296,17 @@ async fn what_cannot_be_done_is_a_problem_document() {
     wrong.problem(405, "method");
     assert_eq!(wrong.header("allow"), "GET, HEAD");
 
-    for later in ["cancel", "accept-cancel", "reject-cancel", "confirm-address"] {
-        post(&shop, &format!("/v1/orders/m.shop.1/{later}"), json!({})).await.problem(501, "not-built");
+    for (verb, body, status, code) in [
+        ("cancel", json!({}), 422, "body"),
+        ("cancel", json!({ "by": "customer" }), 422, "body"),
+        ("cancel", json!({ "by": "supplier", "lines": [{ "id": "l9", "quantity": 1 }] }), 404, "not-found"),
+        ("accept-cancel", json!({}), 409, "no-request"),
+        ("reject-cancel", json!({}), 422, "body"),
+        ("reject-cancel", json!({ "reason": " " }), 422, "missing"),
+        ("confirm-address", json!({}), 409, "no-change"),
+        ("confirm-address", json!({ "keep": true }), 422, "body"),
+    ] {
+        post(&shop, &format!("/v1/orders/m.shop.1/{verb}"), body).await.problem(status, code);
     }
     get(&shop, "/v1/backup").await.problem(501, "not-built");
 
@@ -311,7 +321,7 @@ async fn what_cannot_be_done_is_a_problem_document() {
     text(ship, "[]").await.problem(422, "body");
     text(ship, "").await.problem(422, "parcel");
     text(ship, "{}").await.problem(422, "parcel");
-    text("/v1/orders/m.shop.1/ack", r#"{"force":true}"#).await.problem(422, "body");
+    text("/v1/orders/m.shop.1/ack", r#"{"forced":true}"#).await.problem(422, "body");
     text("/v1/orders/m.shop.1/hold", r#"{"reason":"  "}"#).await.problem(422, "reason");
     text("/v1/orders/m.shop.1/edit", "{}").await.problem(422, "edit");
     text("/v1/orders/m.shop.1/shipments/p1", "{}").await.problem(422, "tracking");

@@ -231,9 +231,13 @@ fn the_examples_other_options_are_options() {
     let environment = Environment::of([
         ("CREDENTIALS_DIRECTORY", credentials),
         ("PINECREST_SHOPIFY_TOKEN", "shpat".into()),
+        ("LAKESIDE_BIGCOMMERCE_TOKEN", "token".into()),
     ]);
-    let config = place.load_in(&environment).unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(config.merchants.len(), 2);
+    // The stand-in takes all three kinds of credentials at once; BigCommerce has one.
+    let connectors: &[&dyn Connector] = &[&Folder, &Shop, &bigcommerce::BigCommerce];
+    let config = config::load(&place.0.path().join("portald.toml"), &environment, connectors);
+    let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(config.merchants.len(), 3);
     assert_eq!(config.api.token.unwrap().expose_secret(), "s3cret", "the last line end is not part of it");
 }
 
@@ -695,4 +699,27 @@ proptest! {
         };
         prop_assert!(!printed.contains("t0ps3cret"));
     }
+}
+
+#[test]
+fn stock_that_cannot_be_written_or_is_shown_twice_is_warned_of() {
+    let file = |path: &str, share: u32| {
+        format!(
+            "[dropship]\nskus = [\"ACME-*\", \"X-1\"]\n[dropship.map]\n\"K\" = \"ACME-7\"\n[inventory]\nsync = true\n\
+             share_percent = {share}\n[[channel]]\nid = \"shop\"\nconnector = \"folder\"\npath = \"{path}\"\n"
+        )
+    };
+    let told = |first: u32, second: u32| {
+        let place = Place::merchant("one", &file("a", first)).with("two", &file("b", second));
+        config::stock_warnings(&place.load().unwrap())
+    };
+    let cannot = |id: &str| {
+        format!(
+            "{id}/shop: inventory sync is on and writes nothing there: the connector `folder` cannot write stock"
+        )
+    };
+    assert_eq!(told(60, 40), [cannot("one"), cannot("two")]);
+    let twice = "ACME-*, ACME-7, X-1: one 60 % + two 41 % = 101 % of what is available is shown; two merchants can \
+                 sell the same unit";
+    assert_eq!(told(60, 41), [cannot("one"), cannot("two"), twice.to_owned()]);
 }

@@ -192,7 +192,7 @@ fn its_links_lead_somewhere() {
 
 /// Every string literal of the shape `family.word` that names an event.
 fn events() -> BTreeSet<String> {
-    const FAMILIES: [&str; 22] = [
+    const FAMILIES: [&str; 23] = [
         "order",
         "products",
         "cancel",
@@ -215,12 +215,11 @@ fn events() -> BTreeSet<String> {
         "api",
         "folder",
         "shopify",
+        "bigcommerce",
     ];
+    let connectors = ["sdk", "folder", "shopify", "bigcommerce"].map(|name| format!("connectors/{name}/src"));
     let mut folders: Vec<PathBuf> =
-        ["src", "connectors/sdk/src", "connectors/folder/src", "connectors/shopify/src"]
-            .iter()
-            .map(|folder| root().join(folder))
-            .collect();
+        connectors.iter().map(String::as_str).chain(["src"]).map(|folder| root().join(folder)).collect();
     let mut events = BTreeSet::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("the sources are there") {
@@ -274,5 +273,40 @@ fn every_metric_is_in_the_table() {
     let readme = read("README.md");
     for literal in read("src/telemetry.rs").split('"').filter(|literal| literal.starts_with("portald_")) {
         assert!(readme.contains(&format!("`{literal}`")), "{literal} is not in the README");
+    }
+}
+
+/// The lines between a heading and the next one.
+fn section<'d>(document: &'d str, heading: &str) -> Vec<&'d str> {
+    let mut lines = document.lines().skip_while(|line| line.trim_start_matches('#').trim() != heading);
+    assert!(lines.next().is_some(), "there is no section {heading:?}");
+    lines.take_while(|line| !line.starts_with('#')).collect()
+}
+
+#[test]
+fn what_a_channel_can_is_told_as_its_code_has_it() {
+    let mut table = vec![
+        format!("| | {} |", CONNECTORS.iter().map(|it| it.name()).collect::<Vec<_>>().join(" | ")),
+        format!("|---|{}", "---|".repeat(CONNECTORS.len())),
+    ];
+    let columns: Vec<_> = CONNECTORS.iter().map(|connector| connector.capabilities().facts()).collect();
+    for (row, (words, _)) in columns[0].iter().enumerate() {
+        let cells: Vec<_> = columns.iter().map(|facts| if facts[row].1 { "yes" } else { "no" }).collect();
+        table.push(format!("| {words} | {} |", cells.join(" | ")));
+    }
+    let table = table.join("\n");
+    assert!(read("README.md").contains(&table), "the README should hold this table:\n{table}");
+
+    for connector in CONNECTORS {
+        let document = read(format!("connectors/{}/README.md", connector.name()));
+        let told: Vec<_> = section(&document, "What it cannot")
+            .into_iter()
+            .filter_map(|line| line.strip_prefix("* "))
+            .collect();
+        let mut gaps = connector.capabilities().gaps();
+        if gaps.is_empty() {
+            gaps.push("nothing of what portald asks for");
+        }
+        assert_eq!(told, gaps, "connectors/{}/README.md", connector.name());
     }
 }

@@ -57,6 +57,7 @@ fn record(merchant: &str, channel: &str, remote: &str) -> Record {
         channel: channel.to_owned(),
         imported_at: time(0),
         shadow: false,
+        seen_asked: None,
         seen: Order {
             number: format!("#{remote}"),
             id: remote,

@@ -41,22 +41,51 @@ pub struct Capabilities {
     pub test_orders: bool,
 }
 
+/// One ability: how it is read, what it is in words, and what its lack is in words (none where nobody misses it).
+type Fact = (fn(&Capabilities) -> bool, &'static str, Option<&'static str>);
+
+/// The abilities in words, for people: tables of the documentation are held against them.
+const FACTS: &[Fact] = &[
+    (|can| can.sees_cancellations, "tells a cancelled order", Some("cancellations are not told")),
+    (
+        |can| can.sees_partial_cancellations,
+        "tells cancelled units of a line",
+        Some("cancelled units of a line are not told"),
+    ),
+    (|can| can.answers_cancellations, "asks for a cancellation, and takes the answer", None),
+    (|can| can.sees_holds, "tells holds that come later", Some("holds are not told")),
+    (
+        |can| can.sees_edits,
+        "tells changed lines and addresses",
+        Some("changed lines and addresses are not told"),
+    ),
+    (
+        |can| can.order_by_id,
+        "is asked for one order again (last look, sweep)",
+        Some("one order cannot be asked for again"),
+    ),
+    (|can| can.test_orders, "marks test orders", Some("test orders are not marked")),
+    (
+        |can| can.partial_fulfillments,
+        "takes a part of an order",
+        Some("an order can only be fulfilled whole"),
+    ),
+    (|can| can.tracking_updates, "takes corrected tracking", Some("tracking cannot be corrected there")),
+    (|can| can.voids, "takes a parcel back", Some("a fulfillment cannot be taken back there")),
+    (|can| can.split_mirror, "shows the supplier's splits", None),
+    (|can| can.finds_fulfillments, "is asked whether a lost write arrived", None),
+    (|can| can.stock_writes, "takes stock", None),
+    (|can| can.compare_and_set_stock, "compares stock before it is set", None),
+];
+
 impl Capabilities {
+    /// Each ability in words, and whether it is there.
+    pub fn facts(&self) -> Vec<(&'static str, bool)> {
+        FACTS.iter().map(|(can, words, _)| (*words, can(self))).collect()
+    }
+
     /// What this channel cannot tell or take, in words for a person.
     pub fn gaps(&self) -> Vec<&'static str> {
-        [
-            (self.sees_cancellations, "cancellations are not told"),
-            (self.sees_partial_cancellations, "cancelled units of a line are not told"),
-            (self.sees_holds, "holds are not told"),
-            (self.sees_edits, "changed lines and addresses are not told"),
-            (self.order_by_id, "one order cannot be asked for again"),
-            (self.partial_fulfillments, "an order can only be fulfilled whole"),
-            (self.tracking_updates, "tracking cannot be corrected there"),
-            (self.voids, "a fulfillment cannot be taken back there"),
-            (self.test_orders, "test orders are not marked"),
-        ]
-        .into_iter()
-        .filter_map(|(can, gap)| (!can).then_some(gap))
-        .collect()
+        FACTS.iter().filter(|(can, ..)| !can(self)).filter_map(|(.., gap)| *gap).collect()
     }
 }

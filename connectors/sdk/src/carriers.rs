@@ -142,7 +142,7 @@ pub const CARRIERS: &[Carrier] = &[
         Some("https://track.amazon.com/tracking/{}")),
     carrier("Amazon Logistics UK", &["AMZL UK"], Some("Amazon Logistics UK"), None),
     carrier("UPS Mail Innovations", &["UPS MI", "Mail Innovations"], Some("UPS"),
-        Some("https://www.ups.com/track?tracknum={}")),
+        Some("https://www.ups.com/track?tracknum={}")).bigcommerce("ups"),
     carrier("Asendia USA", &["Asendia"], Some("Asendia USA"), None),
     carrier("Pitney Bowes", &["Newgistics"], Some("Pitney Bowes"), None),
     carrier("Estes", &["Estes Express Lines"], Some("Estes"), None),
@@ -219,7 +219,18 @@ mod tests {
     #[test]
     fn bigcommerces_spellings_are_of_its_list() {
         // https://developer.bigcommerce.com/docs/rest-management/orders/order-shipments#create-order-shipment
-        let known = ["auspost", "canadapost", "endicia", "usps", "fedex", "royalmail", "ups", "upsready"];
+        let known = [
+            "auspost",
+            "canadapost",
+            "endicia",
+            "usps",
+            "fedex",
+            "ups",
+            "upsready",
+            "upsonline",
+            "shipperhq",
+            "royalmail",
+        ];
         for spelling in CARRIERS.iter().filter_map(|carrier| carrier.bigcommerce) {
             assert!(known.contains(&spelling), "{spelling}");
         }

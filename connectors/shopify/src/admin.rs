@@ -77,6 +77,11 @@ impl Admin {
         self.spoken.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
+    /// `merchant/channel`, for logs.
+    pub(crate) fn label(&self) -> &str {
+        &self.label
+    }
+
     /// Sends a question. A token that is refused is renewed once, where that can be: nothing was applied then.
     pub(crate) async fn send<V: Serialize + Sync>(&self, ask: Ask, variables: &V) -> Result<Response<Bytes>> {
         let body = Body { query: &ask.document.text(), operation: ask.name(), variables };

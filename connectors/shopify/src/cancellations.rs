@@ -6,8 +6,31 @@
 //! * a taken back fulfillment leaves its old fulfillment order `CLOSED` with its quantity risen again, beside a new
 //!   `OPEN` one. So remaining quantities count over open fulfillment orders alone;
 //! * an `INCOMPLETE` one (given back by a fulfillment service) keeps its quantity and can be fulfilled: it is open.
+//!
+//! # Given up units
+//! When a fulfillment service accepts a cancellation, the fulfillment order closes with nothing in it **[recorded]**, but
+//! the order line is not cancelled: the units are "unfulfilled" again and the merchant may move them, edit or refund them,
+//! or ask for them anew (<https://help.shopify.com/en/manual/shipping/shopify-fulfillment-network/fulfillment-requests/stopping-fulfilment-requests/canceled-fulfillment-requests>:
+//! "the fulfillment status will change to Unfulfilled"; "manually request a new fulfillment"). They come in a new
+//! fulfillment order, as every replacement does **[recorded** for `fulfillmentOrderCancel`: the old one `CLOSED` and
+//! empty, a new one `OPEN`/`UNSUBMITTED` at the same location**]**. Nobody has asked the supplier for *these*, so:
+//!
+//! > Units of an open fulfillment order that is `UNSUBMITTED` are given up, and not counted, when the order has another
+//! > one in `CANCELLATION_ACCEPTED` that lists their line (or lists nothing any more) and whose cancellation was asked
+//! > for before this one was made. Once a request is submitted for them they are `SUBMITTED` and count again.
+//!
+//! A merchant who does not wait may cancel the fulfillment order under a cancellation request that nobody answered
+//! (<https://shopify.dev/docs/api/admin-graphql/2026-10/mutations/fulfillmentOrderCancel>): closed like that it is given
+//! up as well.
+//!
+//! The location plays no part: given up units that the merchant moves to a place of their own are shipped by the merchant.
+//! Fulfillment orders that are merchant-managed are always `UNSUBMITTED`; without an accepted cancellation all of them
+//! count. The price: units that an edit adds to such a line later, and those of a parcel of that line that is taken back
+//! later, do not count before they are asked for either.
 
-use crate::wire;
+use sdk::{Group, LineQuantity};
+
+use crate::{picture, requests, wire};
 
 /// One line's units and how they go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +50,60 @@ pub(crate) struct Units<'a> {
 /// not know counts as wanted: taking it as cancelled could not be undone.
 pub(crate) fn is_open(status: &str) -> bool {
     !matches!(status, "CLOSED" | "CANCELLED")
+}
+
+/// Fulfillment orders that were given up: their cancellation was accepted, or was asked for when they were closed.
+pub(crate) struct GivenUp<'o, 'a>(Vec<&'o wire::FulfillmentOrder<'a>>);
+
+impl<'o, 'a> GivenUp<'o, 'a> {
+    pub(crate) fn of(order: &'o wire::Order<'a>) -> Self {
+        let given_up = |fo: &&wire::FulfillmentOrder<'_>| {
+            *fo.request_status == *ACCEPTED || (!is_open(&fo.status) && requests::is_asked_to_cancel(fo))
+        };
+        Self(order.fulfillment_orders.nodes.iter().filter(given_up).collect())
+    }
+
+    /// Whether the units of this line in this fulfillment order are given up, and not asked for again.
+    pub(crate) fn holds(&self, fo: &wire::FulfillmentOrder<'_>, line: &str) -> bool {
+        *fo.request_status == *ACCEPTED
+            || *fo.request_status == *"UNSUBMITTED"
+                && self.0.iter().any(|old| {
+                    let lines = &old.line_items.nodes;
+                    (lines.is_empty() || lines.iter().any(|it| *it.line_item.id == *line))
+                        && is_later(fo, old)
+                })
+    }
+}
+
+/// The request status of one whose cancellation was accepted.
+const ACCEPTED: &str = "CANCELLATION_ACCEPTED";
+
+/// Whether one was made after the other's cancellation was asked for. Where a time is missing it counts as later:
+/// units that nobody asked for must not ship.
+fn is_later(fo: &wire::FulfillmentOrder<'_>, given_up: &wire::FulfillmentOrder<'_>) -> bool {
+    let made = picture::time("createdAt", &fo.created_at).ok();
+    let asked = requests::asked_at(given_up);
+    made.zip(asked).is_none_or(|(made, asked)| made >= asked)
+}
+
+/// The shop's own grouping of what is left to fulfil: its open fulfillment orders.
+pub(crate) fn groups(order: &wire::Order<'_>) -> Result<Vec<Group>, String> {
+    let given_up = GivenUp::of(order);
+    let mut groups = Vec::new();
+    for fo in order.fulfillment_orders.nodes.iter().filter(|fo| is_open(&fo.status)) {
+        let mut lines = Vec::new();
+        for line in fo.line_items.nodes.iter().filter(|line| line.remaining_quantity != 0) {
+            if given_up.holds(fo, &line.line_item.id) {
+                continue;
+            }
+            let units = quantity(line.remaining_quantity, "fulfillment order line", &line.id)?;
+            lines.push(LineQuantity { line: picture::number(&line.line_item.id)?, quantity: units });
+        }
+        if !lines.is_empty() {
+            groups.push(Group { id: picture::number(&fo.id)?, lines });
+        }
+    }
+    Ok(groups)
 }
 
 /// Whether a fulfillment of this status stands. An unknown word counts as standing, so that nothing ships twice.
@@ -56,6 +133,7 @@ pub(crate) fn units<'a>(order: &'a wire::Order<'_>) -> Result<Vec<Units<'a>>, St
         at = found + 1;
         Some(found)
     };
+    let given_up = GivenUp::of(order);
     for fo in &order.fulfillment_orders.nodes {
         let open = is_open(&fo.status);
         let method = fo.delivery_method.as_ref().map_or("SHIPPING", |method| &*method.method_type);
@@ -71,7 +149,7 @@ pub(crate) fn units<'a>(order: &'a wire::Order<'_>) -> Result<Vec<Units<'a>>, St
                 continue;
             };
             let unit = &mut units[index];
-            let counts = open && line.remaining_quantity != 0;
+            let counts = open && line.remaining_quantity != 0 && !given_up.holds(fo, &line.line_item.id);
             if counts {
                 let remaining = quantity(line.remaining_quantity, "fulfillment order line", &line.id)?;
                 unit.fulfillable = unit

@@ -3,20 +3,21 @@
 use std::sync::Arc;
 
 use sdk::{
-    Capabilities, Channel, CheckReport, Client, Clock, Context, Error, FulfillmentRequest, OrderPage,
-    Priority, PullRequest, Pulled, Pushed, RemoteFulfillment, RemoteId, Result, SplitMirror, TrackingUpdate,
-    async_trait, client::Limits, throttle::Throttle,
+    CancellationAnswer, Capabilities, Channel, CheckReport, Client, Clock, Context, Error,
+    FulfillmentRequest, OrderPage, Priority, PullRequest, Pulled, Pushed, RemoteFulfillment, RemoteId,
+    Result, SplitMirror, TrackingUpdate, async_trait, client::Limits, throttle::Throttle,
 };
 
 use crate::{
     admin::Admin,
     auth::Auth,
+    changes::Changes,
     check,
     config::Settings,
     error::Answers,
     fulfillments,
     orders::{self, PageSize},
-    splits, whole,
+    requests, splits, whole,
 };
 
 /// What the budget is taken for until the first answer tells: a standard shop's bucket and its refill a second
@@ -28,6 +29,7 @@ pub(crate) struct ShopifyChannel {
     settings: Settings,
     admin: Admin,
     page_size: PageSize,
+    changes: Changes,
     clock: Arc<dyn Clock>,
 }
 
@@ -44,7 +46,7 @@ impl ShopifyChannel {
         );
         let admin = Admin::new(client, auth, &settings.base_url, &settings.api_version, context.label);
         let page_size = PageSize::new(settings.page_size);
-        Self { settings, admin, page_size, clock: context.clock }
+        Self { settings, admin, page_size, changes: Changes::default(), clock: context.clock }
     }
 }
 
@@ -59,7 +61,7 @@ impl Channel for ShopifyChannel {
     }
 
     async fn pull_orders(&self, request: &PullRequest) -> Result<OrderPage> {
-        orders::pull(&self.admin, &self.page_size, request).await
+        orders::pull(&self.admin, &self.page_size, &self.changes, request).await
     }
 
     async fn order(&self, id: &RemoteId) -> Result<Pulled> {
@@ -82,6 +84,10 @@ impl Channel for ShopifyChannel {
 
     async fn void_fulfillment(&self, _order: &RemoteId, fulfillment: &RemoteId, _key: &str) -> Result<()> {
         fulfillments::void(&self.admin, fulfillment).await
+    }
+
+    async fn answer_cancellation(&self, answer: &CancellationAnswer) -> Result<()> {
+        requests::answer(&self.admin, answer).await
     }
 
     async fn mirror_split(&self, split: &SplitMirror) -> Result<()> {

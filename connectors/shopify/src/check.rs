@@ -74,6 +74,11 @@ fn check_scopes(scopes: &[String], report: &mut CheckReport) {
             "write_third_party_fulfillment_orders",
             "orders at locations of fulfillment services stay out of sight",
         ),
+        (
+            has("write_assigned_fulfillment_orders"),
+            "write_assigned_fulfillment_orders",
+            "where the app is a fulfillment service, its orders stay out of sight and cancellation requests unanswered",
+        ),
         (reads("products"), "read_products", "lines without a SKU cannot be told from custom ones"),
     ] {
         if good {

@@ -21,6 +21,11 @@ const SMALL: usize = 16 * 1024;
 #[error("the access token is refused")]
 pub(crate) struct TokenRefused;
 
+/// Marks a question that the app lacks a scope for, as cause of an error: others may still be answered.
+#[derive(Debug, thiserror::Error)]
+#[error("the app lacks a scope")]
+pub(crate) struct LacksScope;
+
 /// Marks a query that costs too much, as cause of an error: a smaller page may do.
 #[derive(Debug, thiserror::Error)]
 #[error("the query costs too much")]
@@ -131,8 +136,11 @@ pub(crate) fn failure(operation: &'static str, errors: &[GraphError], cost: Opti
     if has("INTERNAL_SERVER_ERROR") || has("TIMEOUT") {
         return error(ErrorKind::Unavailable, format!("the shop failed inside: {text}"));
     }
-    if has("ACCESS_DENIED") || has("SHOP_INACTIVE") {
+    if has("SHOP_INACTIVE") {
         return error(ErrorKind::Unauthorized, format!("access is denied: {text}"));
+    }
+    if has("ACCESS_DENIED") {
+        return error(ErrorKind::Unauthorized, format!("access is denied: {text}")).with_source(LacksScope);
     }
     if has("RESOURCE_NOT_FOUND") {
         return error(ErrorKind::NotFound, text);

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{
     admin::{Admin, Ask},
-    cancellations::{is_open, tail},
+    cancellations::{GivenUp, is_open, tail},
     error, picture, whole,
     wire::{
         CancelData, CreateData, FulfillmentInput, FulfillmentOrderLineInput, FulfillmentOrderLinesInput,
@@ -42,6 +42,18 @@ struct Allocation {
     groups: Vec<FulfillmentOrderLinesInput>,
     made: Vec<LineQuantity>,
     left: Vec<LineQuantity>,
+}
+
+impl Allocation {
+    fn take(&mut self, fo: &str, line: FulfillmentOrderLineInput) {
+        match self.groups.iter_mut().find(|group| group.fulfillment_order_id == fo) {
+            Some(group) => group.fulfillment_order_line_items.push(line),
+            None => self.groups.push(FulfillmentOrderLinesInput {
+                fulfillment_order_id: fo.to_owned(),
+                fulfillment_order_line_items: vec![line],
+            }),
+        }
+    }
 }
 
 /// Makes one fulfillment of what one location can give.
@@ -104,21 +116,20 @@ fn allocate(order: &Order<'_>, asked: &[LineQuantity]) -> Result<Allocation> {
         return Err(Error::new(ErrorKind::Rejected, FULFILLMENT_CREATE.name, "the parcel has no lines"));
     }
     check_quantities(order, &wanted)?;
-    // A call takes fulfillment orders of one location: the one that can give the most, the earliest of equals.
-    let mut places: Vec<(&str, u64)> = Vec::new();
+    // A call takes fulfillment orders of one location: the one that can give the most, the earliest of equals. Units that
+    // were given up after an accepted cancellation come last: who ships them all the same says so, and the shop takes it.
+    let given_up = GivenUp::of(order);
+    let mut places: Vec<(&str, [u64; 2])> = Vec::new();
     for fo in shippable(order) {
         let place = place(fo);
-        let gives: u64 = fo
-            .line_items
-            .nodes
-            .iter()
-            .map(|line| {
-                let wanted = wanted.get(tail(&line.line_item.id)).copied().unwrap_or(0);
-                u64::try_from(line.remaining_quantity).unwrap_or(0).min(u64::from(wanted))
-            })
-            .sum();
+        let mut gives = [0; 2];
+        for line in &fo.line_items.nodes {
+            let wanted = wanted.get(tail(&line.line_item.id)).copied().unwrap_or(0);
+            let units = u64::try_from(line.remaining_quantity).unwrap_or(0).min(u64::from(wanted));
+            gives[usize::from(given_up.holds(fo, &line.line_item.id))] += units;
+        }
         match places.iter_mut().find(|(known, _)| *known == place) {
-            Some((_, sum)) => *sum += gives,
+            Some((_, sum)) => *sum = [sum[0] + gives[0], sum[1] + gives[1]],
             None => places.push((place, gives)),
         }
     }
@@ -126,9 +137,9 @@ fn allocate(order: &Order<'_>, asked: &[LineQuantity]) -> Result<Allocation> {
     let mut allocation = Allocation::default();
     let mut made: BTreeMap<&str, u32> = BTreeMap::new();
     let mut rows = 0;
-    for fo in shippable(order).filter(|fo| Some(place(fo)) == best) {
-        let mut lines = Vec::new();
-        for line in &fo.line_items.nodes {
+    let there = || shippable(order).filter(|fo| Some(place(fo)) == best);
+    for (last, fo) in there().map(|fo| (false, fo)).chain(there().map(|fo| (true, fo))) {
+        for line in fo.line_items.nodes.iter().filter(|it| given_up.holds(fo, &it.line_item.id) == last) {
             let id = tail(&line.line_item.id);
             let Some(open) = wanted.get_mut(id).filter(|open| **open > 0) else { continue };
             let quantity = u32::try_from(line.remaining_quantity).unwrap_or(0).min(*open);
@@ -138,14 +149,7 @@ fn allocate(order: &Order<'_>, asked: &[LineQuantity]) -> Result<Allocation> {
             rows += 1;
             *open -= quantity;
             *made.entry(id).or_default() += quantity;
-            lines.push(FulfillmentOrderLineInput { id: line.id.to_string(), quantity });
-        }
-        if !lines.is_empty() {
-            let fulfillment_order_id = fo.id.to_string();
-            allocation.groups.push(FulfillmentOrderLinesInput {
-                fulfillment_order_id,
-                fulfillment_order_line_items: lines,
-            });
+            allocation.take(&fo.id, FulfillmentOrderLineInput { id: line.id.to_string(), quantity });
         }
     }
     let lines = |units: BTreeMap<&str, u32>| {
@@ -246,7 +250,8 @@ pub(crate) async fn find(admin: &Admin, order: &RemoteId) -> Result<Vec<RemoteFu
 /// Sets the tracking of a fulfillment. With a mail to the customer it is not sent twice in process.
 pub(crate) async fn update_tracking(admin: &Admin, update: &TrackingUpdate) -> Result<()> {
     let effect = if update.notify { Effect::Unsafe } else { Effect::Idempotent };
-    let ask = Ask::write(TRACKING_UPDATE, effect);
+    // Recorded: this mutation alone costs 51 points.
+    let ask = Ask { cost: 51.0, ..Ask::write(TRACKING_UPDATE, effect) };
     let variables = json!({
         "fulfillmentId": gid(ask.name(), "Fulfillment", &update.fulfillment)?,
         "trackingInfoInput": tracking_input(&update.tracking).unwrap_or_default(),

@@ -3,6 +3,7 @@
 mod admin;
 mod auth;
 mod cancellations;
+mod changes;
 mod channel;
 mod check;
 mod config;
@@ -12,6 +13,7 @@ pub mod fake;
 mod fulfillments;
 mod orders;
 mod picture;
+mod requests;
 mod splits;
 mod whole;
 mod wire;
@@ -24,7 +26,7 @@ pub use wire::documents;
 pub const CAPABILITIES: Capabilities = Capabilities {
     sees_cancellations: true,
     sees_partial_cancellations: true,
-    answers_cancellations: false,
+    answers_cancellations: true,
     sees_holds: true,
     sees_edits: true,
     order_by_id: true,

@@ -7,6 +7,7 @@ use sdk::{
 
 use crate::{
     cancellations::{self, is_open, quantity, stands, tail},
+    requests,
     wire::{self, Text},
 };
 
@@ -36,7 +37,7 @@ pub(crate) fn order(wire: &wire::Order<'_>) -> Result<Order, String> {
             // A return lowers the current quantity of what was shipped: that is no smaller order.
             quantity: current.max(wanted),
             fulfillable: units.fulfillable,
-            refunded: 0,
+            refunded: refunded(wire, item),
             delivery: key.to_owned(),
             unit_cost: None,
         });
@@ -65,8 +66,8 @@ pub(crate) fn order(wire: &wire::Order<'_>) -> Result<Order, String> {
         deliveries,
         lines,
         fulfillments: wire.fulfillments.iter().map(fulfillment).collect::<Result<_, _>>()?,
-        groups: Vec::new(),
-        cancellation_requests: Vec::new(),
+        groups: cancellations::groups(wire)?,
+        cancellation_requests: requests::waiting(wire)?,
         email: filled(wire.email.as_ref()),
         customer_note: filled(wire.note.as_ref()),
         bill_to: wire.billing_address.as_ref().map(address),
@@ -153,6 +154,16 @@ fn line_kind(item: &wire::LineItem<'_>) -> LineKind {
     }
 }
 
+/// Units that money was given back for. `currentQuantity` leaves out refunded and removed units alike, and only an edit
+/// removes some: so in an order that was never edited the rest is refunded, and in others nothing is said. (The refunds
+/// themselves would make each page a tenth dearer.)
+fn refunded(order: &wire::Order<'_>, item: &wire::LineItem<'_>) -> u32 {
+    if order.edited || order.cancelled_at.is_some() {
+        return 0;
+    }
+    u32::try_from(item.quantity.saturating_sub(item.current_quantity)).unwrap_or(0)
+}
+
 fn holds(wire: &wire::Order<'_>) -> Vec<String> {
     let mut holds: Vec<String> = Vec::new();
     let mut add = |text: String| {
@@ -179,8 +190,44 @@ fn holds(wire: &wire::Order<'_>) -> Vec<String> {
             status if is_open(status) => add(format!("fulfillment order in the unknown status {status}")),
             _ => {}
         }
+        match &*fo.request_status {
+            _ if !is_open(&fo.status) => {}
+            "UNSUBMITTED"
+            | "SUBMITTED"
+            | "ACCEPTED"
+            | "CANCELLATION_REQUESTED"
+            | "CANCELLATION_ACCEPTED"
+            | "CANCELLATION_REJECTED"
+            | "CLOSED" => {}
+            "REJECTED" => add("the fulfillment request was rejected on the shop".to_owned()),
+            word => add(format!("fulfillment order in the unknown request status {word}")),
+        }
+    }
+    if let Some(text) = wire.risk.as_ref().and_then(|risk| risk_hold(&risk.recommendation)) {
+        add(text);
+    }
+    for dispute in wire.disputes.iter().flatten() {
+        // `PREVENTED` is mostly prevented by giving the money back: only a dispute that was won is none.
+        if *dispute.status != *"WON" {
+            let kind = dispute.initiated_as.to_lowercase();
+            add(format!(
+                "the payment is disputed ({kind}, {})",
+                dispute.status.to_lowercase().replace('_', " ")
+            ));
+        }
     }
     holds
+}
+
+/// What the shop's risk analysis means for the supplier: whatever is not clearly well waits for a person, who can
+/// override the gate. (Nothing in the order tells that the merchant has looked into it.)
+fn risk_hold(recommendation: &str) -> Option<String> {
+    match recommendation {
+        "ACCEPT" | "NONE" => None,
+        "CANCEL" => Some("the shop's risk analysis recommends to cancel the order".to_owned()),
+        "INVESTIGATE" => Some("the shop's risk analysis recommends to investigate the order".to_owned()),
+        word => Some(format!("the shop's risk analysis has the unknown recommendation {word}")),
+    }
 }
 
 fn tracking(wire: &wire::Tracking<'_>) -> RemoteTracking {

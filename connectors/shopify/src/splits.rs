@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     admin::{Admin, Ask},
-    cancellations::tail,
+    cancellations::{GivenUp, tail},
     error,
     fulfillments::{order_gid, takes_fulfillments},
     whole,
@@ -62,12 +62,14 @@ fn stands_apart(order: &Order<'_>, wanted: &BTreeMap<&str, u32>) -> bool {
 }
 
 fn choose(order: &Order<'_>, mut wanted: BTreeMap<&str, u32>) -> Result<Vec<FulfillmentOrderLinesInput>> {
+    let given_up = GivenUp::of(order);
     let mut groups = Vec::new();
     for fo in order.fulfillment_orders.nodes.iter().filter(|fo| takes_fulfillments(fo)) {
         let mut lines = Vec::new();
         let mut whole = true;
         for line in &fo.line_items.nodes {
-            let open = u32::try_from(line.remaining_quantity).unwrap_or(0);
+            let given_up = given_up.holds(fo, &line.line_item.id);
+            let open = if given_up { 0 } else { u32::try_from(line.remaining_quantity).unwrap_or(0) };
             let wanted = wanted.get_mut(tail(&line.line_item.id));
             let quantity = wanted.as_ref().map_or(0, |wanted| open.min(**wanted));
             whole &= quantity == open;

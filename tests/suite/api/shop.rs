@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -19,6 +22,7 @@ use portald::{
     policy::{Fields, Policies, Policy, StockRules},
     record::Part,
     store::{Aside, Changes, ChannelState, Store, memory::MemoryStore},
+    tasks::look::Look,
 };
 use sdk::{
     Address, Capabilities, Clock, Delivery, DeliveryKind, Line, LineKind, Order, OrderState, Payment, Pulled,
@@ -39,6 +43,16 @@ impl Clock for Fixed {
     }
 }
 
+/// What a look at the channel finds; where nothing is said, [`Look::Same`].
+pub(crate) enum Found {
+    /// This answer, whatever the record says.
+    Answer(Look),
+    /// The channel shows this order now: it is taken in, as the daemon does.
+    Order(Box<Order>),
+    /// Nobody answers.
+    Silence,
+}
+
 /// Orders `#1` (three of A1), `#2` (a kit), `#3` (unpaid, to Zoë), `#4` (the merchant's), `#5` (a test order).
 pub(crate) struct Shop {
     pub(crate) store: Arc<MemoryStore>,
@@ -46,6 +60,8 @@ pub(crate) struct Shop {
     pub(crate) api: Api,
     ledger: Arc<Ledger>,
     heard: Arc<Mutex<Vec<String>>>,
+    looks: Arc<Mutex<VecDeque<Found>>>,
+    looked: Arc<AtomicUsize>,
     main_loop: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
@@ -82,8 +98,30 @@ impl Shop {
         let (control, mut requests) = tokio::sync::mpsc::channel(4);
         let heard = Arc::new(Mutex::new(Vec::new()));
         let ears = heard.clone();
+        let looks: Arc<Mutex<VecDeque<Found>>> = Arc::default();
+        let looked = Arc::new(AtomicUsize::new(0));
+        let (found, eyes, counted) = (looks.clone(), ledger.clone(), looked.clone());
         let main_loop = tokio::spawn(async move {
+            let mut unanswered = Vec::new();
             while let Some(request) = requests.recv().await {
+                let request = match request {
+                    Control::Look { record, done } => {
+                        counted.fetch_add(1, Ordering::SeqCst);
+                        let look = found.lock().unwrap().pop_front();
+                        let answer = match look {
+                            None => Look::Same,
+                            Some(Found::Answer(look)) => look,
+                            Some(Found::Order(order)) => look_at(&eyes, &record, *order).await,
+                            Some(Found::Silence) => {
+                                unanswered.push(done);
+                                continue;
+                            }
+                        };
+                        let _ = done.send(answer);
+                        continue;
+                    }
+                    request => request,
+                };
                 let (words, done) = told(request);
                 let refused = words.ends_with("refuse").then(|| "the files name no refuse".to_owned());
                 ears.lock().unwrap().push(words);
@@ -91,17 +129,27 @@ impl Shop {
             }
         });
         let api = Api::new(ledger.clone(), board.clone(), control, info(), None);
-        Self { store, board, api, ledger, heard, main_loop: Mutex::new(Some(main_loop)) }
+        Self { store, board, api, ledger, heard, looks, looked, main_loop: Mutex::new(Some(main_loop)) }
     }
 
     /// The channel shows this order.
     pub(crate) async fn put(&self, order: Order) {
         let page = vec![Pulled::Order(Box::new(order))];
-        self.ledger.absorb_page("m", "shop", page, None).await.unwrap();
+        self.ledger.absorb_page("m", "shop", page, now(), None).await.unwrap();
     }
 
     pub(crate) fn router(&self) -> Router {
         router(self.api.clone())
+    }
+
+    /// What the next look finds.
+    pub(crate) fn finds(&self, found: Found) {
+        self.looks.lock().unwrap().push_back(found);
+    }
+
+    /// How many looks were asked for.
+    pub(crate) fn looks(&self) -> usize {
+        self.looked.load(Ordering::SeqCst)
     }
 
     pub(crate) fn heard(&self) -> Vec<String> {
@@ -138,6 +186,14 @@ impl Shop {
     }
 }
 
+async fn look_at(ledger: &Ledger, id: &portald::record::RecordId, order: Order) -> Look {
+    let before = ledger.record(id).await.unwrap().unwrap();
+    ledger.absorb_page("m", "shop", vec![Pulled::Order(Box::new(order))], now(), None).await.unwrap();
+    let after = ledger.record(id).await.unwrap().unwrap();
+    let new = after.timeline[before.timeline.len()..].to_vec();
+    if new.is_empty() { Look::Same } else { Look::Changed(new) }
+}
+
 fn told(request: Control) -> (String, tokio::sync::oneshot::Sender<Result<(), String>>) {
     match request {
         Control::Sync { merchant, done } => (format!("sync {merchant}"), done),
@@ -148,7 +204,9 @@ fn told(request: Control) -> (String, tokio::sync::oneshot::Sender<Result<(), St
             (format!("{} {merchant}", if paused { "pause" } else { "resume" }), done)
         }
         Control::Rename { old, new, done } => (format!("rename {old} {new}"), done),
-        Control::Reload { .. } => panic!("the API asks for no reload"),
+        Control::Look { .. } | Control::Reload { .. } => {
+            panic!("the API asks for no reload, and looks are answered")
+        }
     }
 }
 

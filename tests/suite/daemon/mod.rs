@@ -1,6 +1,7 @@
 //! The daemon's loop over model shops and the store in memory, on paused time.
 #![allow(clippy::unwrap_used, reason = "a test's own steps must go well")]
 
+mod look;
 mod shop;
 
 use std::{

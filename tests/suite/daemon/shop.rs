@@ -51,6 +51,11 @@ pub(super) struct State {
     pub(super) fail_pulls: Option<ErrorKind>,
     pub(super) fail_pushes: Option<ErrorKind>,
     pub(super) delay: Duration,
+    /// How long one order's answer takes.
+    pub(super) order_delay: Duration,
+    pub(super) fail_orders: Option<ErrorKind>,
+    /// How often one order was asked for.
+    pub(super) lookups: usize,
     /// The same next page for ever.
     pub(super) endless: bool,
     pub(super) panics: bool,
@@ -278,6 +283,15 @@ impl Channel for Connected {
     }
 
     async fn order(&self, id: &RemoteId) -> Result<Pulled> {
+        let (delay, failure) = {
+            let mut state = self.shop.state();
+            state.lookups += 1;
+            (state.order_delay, state.fail_orders)
+        };
+        tokio::time::sleep(delay).await;
+        if let Some(kind) = failure {
+            return Err(failed(kind));
+        }
         let state = self.shop.state();
         Self::told(&state, id).ok_or_else(|| failed(ErrorKind::NotFound))
     }

@@ -51,6 +51,14 @@ enum Op {
     Cancel(usize, Option<usize>, u32, By),
     ConfirmAddress(usize, bool),
     Vanish,
+    Refund(usize, u32),
+    SendBack(usize, u32),
+    /// One of our fulfillments is deleted there (or cancelled), not by us.
+    Tamper(usize, bool),
+    SplitThere(usize, u32),
+    Relocate,
+    /// What was pulled is told again, and a page that was read before it comes late.
+    Replay,
     Deliver(Fault),
 }
 
@@ -100,6 +108,12 @@ fn op() -> impl Strategy<Value = Op> {
         ),
         1 => (small.clone(), any::<bool>()).prop_map(|(order, keep)| Op::ConfirmAddress(order, keep)),
         1 => Just(Op::Vanish),
+        1 => (small.clone(), 1..3u32).prop_map(|(line, units)| Op::Refund(line, units)),
+        1 => (small.clone(), 1..3u32).prop_map(|(line, units)| Op::SendBack(line, units)),
+        1 => (small.clone(), any::<bool>()).prop_map(|(made, deleted)| Op::Tamper(made, deleted)),
+        1 => (small.clone(), 1..3u32).prop_map(|(line, units)| Op::SplitThere(line, units)),
+        1 => Just(Op::Relocate),
+        2 => Just(Op::Replay),
         1 => any::<bool>().prop_map(Op::AtOnce),
         1 => Just(Op::Reimport),
         2 => Just(Op::Arrive),
@@ -119,6 +133,12 @@ struct World {
     policy: Policy,
     now: Timestamp,
     parcels: u32,
+    /// The page before the last.
+    stale: Option<sdk::Order>,
+    /// Somebody else took our fulfillments back.
+    tampered: bool,
+    /// The merchant split something there.
+    split_there: bool,
 }
 
 impl World {
@@ -128,7 +148,7 @@ impl World {
         let policy = policy();
         let now = at(0);
         let record = import(&remote, &policy, now);
-        Self { remote, record, policy, now, parcels: 0 }
+        Self { remote, record, policy, now, parcels: 0, stale: None, tampered: false, split_there: false }
     }
 
     fn ask(&mut self, n: u32, what: Command) {
@@ -195,8 +215,56 @@ impl World {
                 self.remote.touch();
             }
             Op::Pull => {
+                let before = self.record.seen.clone();
                 plan::absorb(&mut self.record, self.remote.order(), &self.policy, self.now);
+                if before != self.record.seen {
+                    self.stale = Some(before);
+                }
                 self.cancellations_balance();
+                self.elsewhere_is_not_shipped();
+                let mut again = self.record.clone();
+                plan::intake::take_in(&mut again, &self.policy, self.now);
+                plan::reconcile(&mut again, &self.policy, self.now);
+                assert_eq!(again, self.record, "the same picture, taken in again");
+            }
+            Op::Replay => {
+                let stale = self.stale.clone();
+                let older = stale.filter(|stale| stale.updated_at < self.record.seen.updated_at);
+                self.record.vanished_at = None;
+                plan::reconcile(&mut self.record, &self.policy, self.now);
+                for page in older.into_iter().chain([self.record.seen.clone()]) {
+                    let before = self.record.clone();
+                    let told = plan::absorb(&mut self.record, page, &self.policy, self.now);
+                    assert_eq!((told, &before), (plan::Absorbed::Unchanged, &self.record));
+                }
+            }
+            Op::Refund(line, units) => self.remote.refund(line % self.remote.lines.len(), *units),
+            Op::SendBack(line, units) => self.remote.send_back(line % self.remote.lines.len(), *units),
+            Op::Tamper(index, deleted) => {
+                let ours = self.remote.fulfillments.iter().filter(|made| made.active && !is_foreign(made));
+                let ours: Vec<_> = ours.map(|made| made.id.clone()).collect();
+                if ours.is_empty() {
+                    return;
+                }
+                self.tampered = true;
+                let id = &ours[index % ours.len()];
+                if *deleted {
+                    self.remote.delete(id);
+                } else if let Some(made) = self.remote.fulfillments.iter_mut().find(|made| made.id == *id) {
+                    made.active = false;
+                    self.remote.touch();
+                }
+            }
+            Op::SplitThere(line, quantity) => {
+                self.split_there = true;
+                let line = self.remote.lines[line % self.remote.lines.len()].id.clone();
+                self.remote.regroup(LineQuantity { line, quantity: *quantity });
+            }
+            Op::Relocate => {
+                // Seen by itself: together with a split of ours it cannot be told from the merchant's.
+                self.act(&Op::Pull);
+                self.remote.relocate();
+                self.act(&Op::Pull);
             }
             Op::Advance(secs) => {
                 self.now += chrono::TimeDelta::seconds(i64::from(*secs));
@@ -357,7 +425,30 @@ impl World {
         assert_eq!(asked, self.record.cancel_requested_at.is_some());
     }
 
+    /// What someone else fulfils has left, as far as there were units to leave.
+    fn elsewhere_is_not_shipped(&self) {
+        for (index, line) in self.record.lines.iter().enumerate() {
+            if !matches!(line.owner, Owner::Supplier { .. }) || line.excluded > 0 {
+                continue;
+            }
+            let foreign = self.remote.fulfillments.iter().filter(|made| made.active && is_foreign(made));
+            let foreign: u32 = foreign
+                .flat_map(|made| &made.lines)
+                .filter(|told| told.line == line.id)
+                .map(|told| told.quantity)
+                .sum();
+            let known = line.elsewhere_before + line.elsewhere_after;
+            let free = plan::units::available(&self.record, index, plan::units::Scope::Any);
+            assert!(known == foreign || (known < foreign && free == 0), "{foreign} elsewhere: {line:?}");
+        }
+    }
+
     fn holds_together(&self) {
+        for line in &self.record.lines {
+            assert!(line.by_hand <= line.ordered, "{line:?}");
+        }
+        let split = self.record.alerts.iter().any(|alert| alert.code == "split-on-channel");
+        assert!(!split || self.split_there, "our own doings are no split of the merchant's");
         assert_eq!(self.record.check(), Ok(()));
         let mut again = self.record.clone();
         assert!(!plan::reconcile(&mut again, &self.policy, self.now), "reconcile is a fixpoint");
@@ -417,7 +508,7 @@ impl World {
         }
         told.sort();
         wanted.sort();
-        if stuck {
+        if stuck || self.tampered {
             // What a person must decide may be missing or stand there too long, but no unit is told twice.
             for line in &self.remote.lines {
                 assert!(self.remote.fulfilled(&line.id) <= line.wanted, "told more than was ordered");
@@ -441,10 +532,13 @@ proptest! {
         units in proptest::collection::vec(1..5u32, 4),
         kits in any::<bool>(),
         lines_a_call in prop_oneof![Just(usize::MAX), Just(1usize)],
+        coarse in any::<bool>(),
+        grouped in any::<bool>(),
     ) {
         let skus = if kits { ["KIT", "A7", "other", "KIT"] } else { ["A7", "ALIAS", "other", "A8"] };
         let lines: Vec<(&str, u32)> = skus.into_iter().zip(units).collect();
         let mut world = World::new(&lines, lines_a_call);
+        (world.remote.coarse, world.remote.grouped, world.policy.mirror_splits) = (coarse, grouped, grouped);
         world.holds_together();
         for op in &ops {
             world.act(op);
@@ -468,7 +562,7 @@ proptest! {
         let skus = if kits { ["KIT", "A7", "other", "KIT"] } else { ["A7", "ALIAS", "other", "A8"] };
         let lines: Vec<(&str, u32)> = skus.into_iter().zip(units).collect();
         let mut world = World::new(&lines, usize::MAX);
-        for op in &ops {
+        for op in ops.iter().filter(|op| !matches!(op, Op::Tamper(..))) {
             world.act(op);
             world.holds_together();
         }
@@ -502,7 +596,17 @@ proptest! {
         let alone = |op: &&Op| {
             !matches!(
                 op,
-                Op::EditTo(..) | Op::CancelAll(_) | Op::Foreign(..) | Op::Unforeign | Op::Ask(..) | Op::Withdraw
+                Op::EditTo(..)
+                    | Op::CancelAll(_)
+                    | Op::Foreign(..)
+                    | Op::Unforeign
+                    | Op::Ask(..)
+                    | Op::Withdraw
+                    | Op::Refund(..)
+                    | Op::SendBack(..)
+                    | Op::Tamper(..)
+                    | Op::SplitThere(..)
+                    | Op::Replay
             )
         };
         for op in ops.iter().filter(alone) {

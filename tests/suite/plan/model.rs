@@ -14,8 +14,8 @@ use portald::{
 };
 use sdk::{
     Address, CancellationAnswer, CancellationRequest, Capabilities, Delivery, DeliveryKind, Error, ErrorKind,
-    FulfillmentRequest, Line, LineKind, LineQuantity, Order, OrderState, Payment, Pushed, RemoteFulfillment,
-    RemoteId, RemoteTracking, Timestamp,
+    FulfillmentRequest, Group, Line, LineKind, LineQuantity, Order, OrderState, Payment, Pushed,
+    RemoteFulfillment, RemoteId, RemoteTracking, Timestamp,
 };
 
 pub(crate) fn at(secs: i64) -> Timestamp {
@@ -83,6 +83,14 @@ pub(crate) struct Remote {
     pub(crate) holds: Vec<String>,
     pub(crate) city: String,
     pub(crate) cancelled: bool,
+    pub(crate) cancelled_at: Option<Timestamp>,
+    /// Its stamps are whole minutes, as those of a channel that counts in seconds are when much happens at once.
+    pub(crate) coarse: bool,
+    /// It groups what is open, as fulfillment orders do.
+    pub(crate) grouped: bool,
+    /// Units that stand in a group of their own, oldest first; what is left of a line stands in the first group.
+    apart: Vec<(u32, LineQuantity)>,
+    groups_made: u32,
     /// Each request makes at most this many lines' fulfillment, as two locations would.
     pub(crate) lines_a_call: usize,
     /// It knows a request by its key and applies it once, as a folder does.
@@ -99,6 +107,19 @@ pub(crate) struct RemoteLine {
     pub(crate) id: RemoteId,
     pub(crate) sku: String,
     pub(crate) wanted: u32,
+    /// Units that were sent back after they were fulfilled: the channel counts them off, their fulfillment stays.
+    pub(crate) returned: u32,
+    /// Shown as refunded.
+    pub(crate) refunded: u32,
+    /// Taken off the order: the channel shows no such line.
+    pub(crate) gone: bool,
+}
+
+impl RemoteLine {
+    fn new(index: usize, sku: &str, wanted: u32) -> Self {
+        let id = RemoteId(format!("{}", 100 + index));
+        Self { id, sku: sku.to_owned(), wanted, returned: 0, refunded: 0, gone: false }
+    }
 }
 
 impl Remote {
@@ -107,11 +128,7 @@ impl Remote {
             lines: lines
                 .iter()
                 .enumerate()
-                .map(|(index, (sku, wanted))| RemoteLine {
-                    id: RemoteId(format!("{}", 100 + index)),
-                    sku: (*sku).to_owned(),
-                    wanted: *wanted,
-                })
+                .map(|(index, (sku, wanted))| RemoteLine::new(index, sku, *wanted))
                 .collect(),
             fulfillments: Vec::new(),
             requests: Vec::new(),
@@ -120,6 +137,11 @@ impl Remote {
             holds: Vec::new(),
             city: "Duluth".to_owned(),
             cancelled: false,
+            cancelled_at: None,
+            coarse: false,
+            grouped: false,
+            apart: Vec::new(),
+            groups_made: 1,
             lines_a_call: usize::MAX,
             keyed: false,
             late: Vec::new(),
@@ -135,11 +157,81 @@ impl Remote {
     }
 
     pub(crate) fn fulfillable(&self, line: &RemoteLine) -> u32 {
-        if self.cancelled { 0 } else { line.wanted.saturating_sub(self.fulfilled(&line.id)) }
+        if self.cancelled || line.gone { 0 } else { line.wanted.saturating_sub(self.fulfilled(&line.id)) }
     }
 
     pub(crate) fn touch(&mut self) {
         self.changes += 1;
+    }
+
+    pub(crate) fn add_line(&mut self, sku: &str, wanted: u32) {
+        self.lines.push(RemoteLine::new(self.lines.len(), sku, wanted));
+        self.touch();
+    }
+
+    /// Units that can still be fulfilled are given up for money.
+    pub(crate) fn refund(&mut self, line: usize, units: u32) {
+        let units = self.fulfillable(&self.lines[line]).min(units);
+        self.lines[line].wanted -= units;
+        self.lines[line].refunded += units;
+        self.touch();
+    }
+
+    /// Fulfilled units come back.
+    pub(crate) fn send_back(&mut self, line: usize, units: u32) {
+        let fulfilled = self.fulfilled(&self.lines[line].id);
+        let line = &mut self.lines[line];
+        let units = fulfilled.saturating_sub(line.returned).min(units);
+        line.returned += units;
+        line.refunded += units;
+        self.touch();
+    }
+
+    /// Somebody deletes a fulfillment there.
+    pub(crate) fn delete(&mut self, id: &RemoteId) {
+        self.fulfillments.retain(|made| made.id != *id);
+        self.touch();
+    }
+
+    /// Units go to a group of their own: the merchant's split, or what a cancelled fulfillment leaves.
+    pub(crate) fn regroup(&mut self, line: LineQuantity) {
+        self.groups_made += 1;
+        self.apart.push((self.groups_made, line));
+        self.touch();
+    }
+
+    /// All groups go to another location: the same units under new ids.
+    pub(crate) fn relocate(&mut self) {
+        for (id, _) in &mut self.apart {
+            *id += 1000;
+        }
+        self.groups_made += 1000;
+        self.touch();
+    }
+
+    fn groups(&self) -> Vec<Group> {
+        let mut left: Vec<LineQuantity> = self
+            .lines
+            .iter()
+            .map(|line| LineQuantity { line: line.id.clone(), quantity: self.fulfillable(line) })
+            .collect();
+        let mut groups: Vec<Group> = Vec::new();
+        for (id, apart) in &self.apart {
+            for open in left.iter_mut().filter(|open| open.line == apart.line) {
+                let quantity = open.quantity.min(apart.quantity);
+                open.quantity -= quantity;
+                if quantity > 0 {
+                    let lines = vec![LineQuantity { line: open.line.clone(), quantity }];
+                    groups.push(Group { id: RemoteId(format!("g{id}")), lines });
+                }
+            }
+        }
+        left.retain(|open| open.quantity > 0);
+        if !left.is_empty() {
+            let first = RemoteId(format!("g{}", self.groups_made / 1000 * 1000 + 1));
+            groups.push(Group { id: first, lines: left });
+        }
+        groups
     }
 
     pub(crate) fn order(&self) -> Order {
@@ -147,11 +239,11 @@ impl Remote {
             id: RemoteId::from("5001"),
             number: "#1001".to_owned(),
             placed_at: at(-600),
-            updated_at: Some(at(self.changes)),
+            updated_at: Some(at(if self.coarse { self.changes / 60 * 60 } else { self.changes })),
             test: false,
             payment: self.payment.clone(),
             state: if self.cancelled {
-                OrderState::Cancelled { at: None, reason: None }
+                OrderState::Cancelled { at: self.cancelled_at, reason: None }
             } else {
                 OrderState::Open
             },
@@ -172,20 +264,21 @@ impl Remote {
             lines: self
                 .lines
                 .iter()
+                .filter(|line| !line.gone)
                 .map(|line| Line {
                     id: line.id.clone(),
                     sku: Some(line.sku.clone()),
                     title: line.sku.clone(),
                     kind: LineKind::Goods,
-                    quantity: line.wanted.max(self.fulfilled(&line.id)),
+                    quantity: line.wanted.max(self.fulfilled(&line.id)).saturating_sub(line.returned),
                     fulfillable: self.fulfillable(line),
-                    refunded: 0,
+                    refunded: line.refunded,
                     delivery: String::new(),
                     unit_cost: None,
                 })
                 .collect(),
             fulfillments: self.fulfillments.clone(),
-            groups: Vec::new(),
+            groups: if self.grouped { self.groups() } else { Vec::new() },
             cancellation_requests: self.requests.clone(),
             email: None,
             customer_note: None,
@@ -245,10 +338,16 @@ impl Remote {
         if quantity == 0 {
             return;
         }
+        let line = line.id.clone();
+        self.ask_for(vec![LineQuantity { line, quantity }]);
+    }
+
+    /// The merchant asks to cancel these units.
+    pub(crate) fn ask_for(&mut self, lines: Vec<LineQuantity>) {
         self.asked += 1;
         self.requests.push(CancellationRequest {
             id: RemoteId(format!("r{}", self.asked)),
-            lines: vec![LineQuantity { line: line.id.clone(), quantity }],
+            lines,
             message: Some("the customer changed their mind".to_owned()),
             at: None,
         });
@@ -310,13 +409,28 @@ impl Remote {
                 Outcome::Done
             }
             Step::Void { fulfillments, .. } => {
+                let mut back = Vec::new();
                 for made in self.fulfillments.iter_mut().filter(|made| fulfillments.contains(&made.id)) {
-                    made.active = false;
+                    if std::mem::take(&mut made.active) {
+                        back.extend(made.lines.clone());
+                    }
+                }
+                if self.grouped {
+                    for line in back {
+                        self.regroup(line);
+                    }
                 }
                 self.touch();
                 Outcome::Done
             }
-            Step::Split(_) => Outcome::Done,
+            Step::Split(split) => {
+                if self.grouped {
+                    for line in &split.lines {
+                        self.regroup(line.clone());
+                    }
+                }
+                Outcome::Done
+            }
             Step::Answer(answer) => match self.answer(answer) {
                 Ok(()) => Outcome::Done,
                 Err(error) => Outcome::Failed(error),

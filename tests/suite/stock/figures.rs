@@ -55,7 +55,7 @@ async fn tell(ledger: &Ledger, figures: &[(&str, &str, i64)]) {
 async fn order(ledger: &Ledger, id: &str, lines: &[(&str, u32)], change: impl FnOnce(&mut sdk::Order)) {
     let mut order = sdk::Order { id: RemoteId::from(id), ..Remote::new(lines).order() };
     change(&mut order);
-    ledger.absorb_page("m", "shop", vec![Pulled::Order(Box::new(order))], None).await.unwrap();
+    ledger.absorb_page("m", "shop", vec![Pulled::Order(Box::new(order))], at(0), None).await.unwrap();
 }
 
 async fn on_hand(ledger: &Ledger, sku: &str) -> Vec<(String, i64, i64)> {

@@ -3,7 +3,10 @@
 use sdk::Timestamp;
 use serde_json::{Value, json};
 
-use super::model::{Asked, FakeAddress, FakeFo, FakeFulfillment, FakeLine, FakeOrder, Refusal, Shop, Told};
+use super::{
+    model::{Asked, Refusal, Shop, Told},
+    records::{FakeAddress, FakeFo, FakeFoLine, FakeFulfillment, FakeLine, FakeOrder},
+};
 
 /// Answers one operation.
 pub(super) fn answer(
@@ -14,7 +17,12 @@ pub(super) fn answer(
     now: Timestamp,
 ) -> Value {
     match operation {
-        "PortaldOrders" => orders(shop, variables),
+        "PortaldOrders" => orders(shop, scopes, variables),
+        "PortaldChanges" => {
+            let page = since(&variables["query"])
+                .and_then(|since| fulfillment_orders(shop, scopes, since, 200, &variables["after"]));
+            page.map_or_else(|refusal| refusal, |page| data(json!({ "fulfillmentOrders": page })))
+        }
         "PortaldOrder" => data(json!({ "order": of(shop, variables).map(|order| whole(order, variables)) })),
         "PortaldOrderLines" => data(json!({ "order": of(shop, variables).map(|order| json!({
             "updatedAt": stamp(order.updated),
@@ -59,7 +67,23 @@ pub(super) fn answer(
             };
             data(json!({ "fulfillmentCancel": payload }))
         }
-        "PortaldFulfillmentOrderSplit" => split(shop, variables),
+        "PortaldFulfillmentOrderSplit" => split(shop, variables, now),
+        "PortaldRequests" => {
+            let id = number(&variables["id"]);
+            let found = shop.orders.values().find_map(|order| {
+                order.fulfillment_orders.iter().find(|fo| fo.id == id).map(|fo| (order.id, fo))
+            });
+            data(json!({ "fulfillmentOrder": found.map(|(order, fo)| json!({
+                "orderId": gid("Order", order), "status": fo.status, "requestStatus": fo.request_status,
+                "merchantRequests": requests(fo, 10),
+            })) }))
+        }
+        "PortaldAcceptCancellation" => {
+            answered(shop, scopes, "fulfillmentOrderAcceptCancellationRequest", variables, true, now)
+        }
+        "PortaldRejectCancellation" => {
+            answered(shop, scopes, "fulfillmentOrderRejectCancellationRequest", variables, false, now)
+        }
         "PortaldCheck" => {
             let scopes: Vec<Value> = scopes.iter().map(|scope| json!({ "handle": scope })).collect();
             data(json!({
@@ -122,41 +146,96 @@ fn connection<T>(all: &[T], first: u64, after: Option<&str>, node: impl Fn(&T) -
     json!({ "nodes": nodes, "pageInfo": { "hasNextPage": to < all.len(), "endCursor": end } })
 }
 
-/// Orders by last change; a cursor names the change and the order that it stands behind, as Shopify's do.
-fn orders(shop: &Shop, variables: &Value) -> Value {
-    let since = match variables["query"].as_str() {
-        None => None,
-        Some(query) => {
-            let bound = query.strip_prefix("updated_at:>='").and_then(|rest| rest.strip_suffix('\''));
-            match bound.and_then(|bound| chrono::DateTime::parse_from_rfc3339(bound).ok()) {
-                Some(time) => Some(time.to_utc()),
-                None => {
-                    return json!({ "errors": [{ "message": format!("the model does not know the query {query}") }] });
-                }
-            }
+/// The time of a search for what changed at or after it; the error is the shop's.
+fn since(query: &Value) -> Result<Option<Timestamp>, Value> {
+    let Some(query) = query.as_str() else { return Ok(None) };
+    let bound = query.strip_prefix("updated_at:>='").and_then(|rest| rest.strip_suffix('\''));
+    match bound.and_then(|bound| chrono::DateTime::parse_from_rfc3339(bound).ok()) {
+        Some(time) => Ok(Some(time.to_utc())),
+        None => {
+            Err(json!({ "errors": [{ "message": format!("the model does not know the query {query}") }] }))
         }
-    };
-    let after = variables["after"].as_str().and_then(|after| {
+    }
+}
+
+/// A page of what changed, oldest change first; a cursor names the change and the id that it stands behind, as
+/// Shopify's do.
+fn changed<T>(
+    mut found: Vec<T>,
+    key: impl Fn(&T) -> (i64, u64),
+    first: u64,
+    after: &Value,
+    node: impl Fn(T) -> Value,
+) -> Value {
+    let after = after.as_str().and_then(|after| {
         let (seconds, id) = after.strip_prefix("after-")?.split_once('-')?;
         Some((seconds.parse::<i64>().ok()?, id.parse::<u64>().ok()?))
     });
-    let key = |order: &FakeOrder| (order.updated.timestamp(), order.id);
-    let mut found: Vec<&FakeOrder> = shop
-        .orders
-        .values()
-        .filter(|order| since.is_none_or(|since| order.updated >= since))
-        .filter(|order| after.is_none_or(|after| key(order) > after))
-        .collect();
-    found.sort_by_key(|order| key(order));
-    let first = variables["first"].as_u64().unwrap_or(0).min(250) as usize;
-    let more = found.len() > first;
-    found.truncate(first);
-    let end = found.last().map(|order| {
-        let (seconds, id) = key(order);
+    found.retain(|it| after.is_none_or(|after| key(it) > after));
+    found.sort_by_key(&key);
+    let more = found.len() as u64 > first;
+    found.truncate(first as usize);
+    let end = found.last().map(|it| {
+        let (seconds, id) = key(it);
         format!("after-{seconds}-{id}")
     });
-    let nodes: Vec<Value> = found.into_iter().map(|order| whole(order, variables)).collect();
-    data(json!({ "orders": { "nodes": nodes, "pageInfo": { "hasNextPage": more, "endCursor": end } } }))
+    let nodes: Vec<Value> = found.into_iter().map(node).collect();
+    json!({ "nodes": nodes, "pageInfo": { "hasNextPage": more, "endCursor": end } })
+}
+
+fn orders(shop: &Shop, scopes: &[String], variables: &Value) -> Value {
+    let since = match since(&variables["query"]) {
+        Ok(since) => since,
+        Err(refusal) => return refusal,
+    };
+    let found: Vec<&FakeOrder> =
+        shop.orders.values().filter(|order| since.is_none_or(|since| order.updated >= since)).collect();
+    let first = variables["first"].as_u64().unwrap_or(0).min(250);
+    let page = changed(
+        found,
+        |order| (order.updated.timestamp(), order.id),
+        first,
+        &variables["after"],
+        |order| whole(order, variables),
+    );
+    if variables["changes"] != json!(true) {
+        return data(json!({ "orders": page }));
+    }
+    match fulfillment_orders(shop, scopes, since, 50, &Value::Null) {
+        Ok(changes) => data(json!({ "orders": page, "fulfillmentOrders": changes })),
+        Err(refusal) => refusal,
+    }
+}
+
+/// Changed fulfillment orders by their orders. Without a scope nothing of the whole question is answered, since the field
+/// may not be null.
+fn fulfillment_orders(
+    shop: &Shop,
+    scopes: &[String],
+    since: Option<Timestamp>,
+    first: u64,
+    after: &Value,
+) -> Result<Value, Value> {
+    if !scopes.iter().any(|scope| scope.ends_with("_fulfillment_orders")) {
+        return Err(json!({ "data": null, "errors": [{
+            "message": "Access denied for fulfillmentOrders field.",
+            "path": ["fulfillmentOrders"],
+            "extensions": { "code": "ACCESS_DENIED" },
+        }] }));
+    }
+    let found: Vec<(&FakeOrder, &FakeFo)> = shop
+        .orders
+        .values()
+        .flat_map(|order| order.fulfillment_orders.iter().map(move |fo| (order, fo)))
+        .filter(|(_, fo)| since.is_none_or(|since| fo.updated >= since))
+        .collect();
+    Ok(changed(
+        found,
+        |(_, fo)| (fo.updated.timestamp(), fo.id),
+        first,
+        after,
+        |(order, _)| json!({ "order": { "id": gid("Order", order.id), "updatedAt": stamp(order.updated) } }),
+    ))
 }
 
 fn whole(order: &FakeOrder, variables: &Value) -> Value {
@@ -169,10 +248,15 @@ fn whole(order: &FakeOrder, variables: &Value) -> Value {
         "updatedAt": stamp(order.updated),
         "cancelledAt": order.cancelled.map(stamp),
         "cancelReason": order.reason,
+        "edited": order.edited,
         "test": order.test,
         "note": order.note,
         "email": order.email,
         "displayFinancialStatus": order.financial,
+        "risk": { "recommendation": order.risk },
+        "disputes": order.disputes.iter().map(|(kind, status)| json!({
+            "initiatedAs": kind, "status": status,
+        })).collect::<Vec<_>>(),
         "shippingAddress": address,
         "billingAddress": address,
         "shippingLine": { "title": "Standard" },
@@ -199,6 +283,7 @@ fn line(line: &FakeLine) -> Value {
         "id": gid("LineItem", line.id),
         "sku": line.sku,
         "title": line.title,
+        "quantity": line.quantity,
         "currentQuantity": line.current,
         "requiresShipping": line.requires_shipping,
         "isGiftCard": line.gift_card,
@@ -215,6 +300,9 @@ fn fulfillment_order(fo: &FakeFo, lines: u64) -> Value {
     json!({
         "id": gid("FulfillmentOrder", fo.id),
         "status": fo.status,
+        "requestStatus": fo.request_status,
+        "createdAt": stamp(fo.created),
+        "merchantRequests": requests(fo, 2),
         "fulfillAt": fo.fulfill_at.map(stamp),
         "fulfillmentHolds": holds,
         "assignedLocation": { "location": { "id": gid("Location", fo.location) } },
@@ -223,7 +311,58 @@ fn fulfillment_order(fo: &FakeFo, lines: u64) -> Value {
     })
 }
 
-fn fo_line(line: &super::FakeFoLine) -> Value {
+/// The newest of a fulfillment order's requests. Recorded: `responseData` is null on answered ones as well.
+fn requests(fo: &FakeFo, last: usize) -> Value {
+    let from = fo.requests.len().saturating_sub(last);
+    let nodes: Vec<Value> = fo.requests[from..]
+        .iter()
+        .map(|request| {
+            json!({
+                "id": gid("FulfillmentOrderMerchantRequest", request.id),
+                "kind": request.kind,
+                "message": request.message,
+                "sentAt": stamp(request.at),
+                "responseData": null,
+            })
+        })
+        .collect();
+    json!({ "nodes": nodes })
+}
+
+/// The service's answer to a cancellation request. Recorded: an id that is none fails the whole field; a scope that lacks
+/// does so too.
+fn answered(
+    shop: &mut Shop,
+    scopes: &[String],
+    field: &str,
+    variables: &Value,
+    accept: bool,
+    now: Timestamp,
+) -> Value {
+    let fail = |message: String, code: &str| json!({ "data": { field: null }, "errors": [{ "message": message, "path": [field], "extensions": { "code": code } }] });
+    if !scopes.iter().any(|scope| scope == "write_assigned_fulfillment_orders") {
+        return fail(
+            format!(
+                "Access denied for {field} field. Required access: `write_assigned_fulfillment_orders` access scope."
+            ),
+            "ACCESS_DENIED",
+        );
+    }
+    let id = number(&variables["id"]);
+    if shop.owner_of_fo(id).is_none() {
+        return fail(
+            format!("Invalid id: {}", variables["id"].as_str().unwrap_or_default()),
+            "RESOURCE_NOT_FOUND",
+        );
+    }
+    let payload = match shop.answer_cancellation(id, accept, now) {
+        Ok(()) => json!({ "userErrors": [] }),
+        Err((_, message)) => json!({ "userErrors": [{ "field": null, "message": message }] }),
+    };
+    data(json!({ field: payload }))
+}
+
+fn fo_line(line: &FakeFoLine) -> Value {
     json!({
         "id": gid("FulfillmentOrderLineItem", line.id),
         "remainingQuantity": line.remaining,
@@ -317,11 +456,11 @@ fn update(shop: &mut Shop, variables: &Value, now: Timestamp) -> Value {
     data(json!({ "fulfillmentTrackingInfoUpdate": payload }))
 }
 
-fn split(shop: &mut Shop, variables: &Value) -> Value {
+fn split(shop: &mut Shop, variables: &Value, now: Timestamp) -> Value {
     let mut made = Vec::new();
     for group in variables["splits"].as_array().into_iter().flatten() {
         let lines = quantities(&group["fulfillmentOrderLineItems"]).unwrap_or_default();
-        match shop.split(number(&group["fulfillmentOrderId"]), &lines) {
+        match shop.split(number(&group["fulfillmentOrderId"]), &lines, now) {
             Ok(_) => made.push(json!({ "fulfillmentOrder": { "id": group["fulfillmentOrderId"] } })),
             Err(refusal) => {
                 return data(json!({

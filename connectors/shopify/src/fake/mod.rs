@@ -5,7 +5,10 @@
 //! deterministic: time is its clock's, ids count up.
 
 mod answers;
+mod merchant;
 mod model;
+mod records;
+mod service;
 
 use std::{
     collections::BTreeMap,
@@ -18,8 +21,11 @@ use http::{Request, Response, StatusCode};
 use sdk::{Clock, Http, RemoteId, Timestamp, TransportError, async_trait};
 use serde_json::{Value, json};
 
+pub use merchant::Restock;
 use model::Shop;
-pub use model::{FakeAddress, FakeFo, FakeFoLine, FakeFulfillment, FakeLine, FakeOrder, NewLine, NewOrder};
+pub use records::{
+    FakeAddress, FakeFo, FakeFoLine, FakeFulfillment, FakeLine, FakeOrder, FakeRequest, NewLine, NewOrder,
+};
 
 /// The location that lines ship from unless said otherwise.
 pub const LOCATION: u64 = 655_441_491;
@@ -98,6 +104,8 @@ impl FakeShop {
             "write_merchant_managed_fulfillment_orders",
             "read_third_party_fulfillment_orders",
             "write_third_party_fulfillment_orders",
+            "read_assigned_fulfillment_orders",
+            "write_assigned_fulfillment_orders",
         ];
         let state = State {
             shop: Shop::default(),
@@ -171,7 +179,8 @@ impl FakeShop {
     /// Edits a line to this many units.
     pub fn edit_quantity(&self, order: &RemoteId, line: u64, quantity: u32) {
         if let Some(id) = self.change(order, |order| order.id) {
-            self.state().shop.edit(id, line, i64::from(quantity));
+            let now = self.now();
+            self.state().shop.edit(id, line, i64::from(quantity), now);
         }
     }
 

@@ -1,298 +1,21 @@
-//! The model's orders and what happens to them, as recorded from real shops.
+//! What happens to the model's orders, as recorded from real shops.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use sdk::{RemoteId, Timestamp};
+use sdk::Timestamp;
 
-/// An address of the model.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FakeAddress {
-    /// Whole name.
-    pub name: String,
-    /// Street and number.
-    pub address1: String,
-    /// City.
-    pub city: String,
-    /// Province code.
-    pub province_code: String,
-    /// Postal code.
-    pub zip: String,
-    /// ISO 3166-1 alpha-2.
-    pub country_code: String,
-}
-
-impl FakeAddress {
-    /// A believable one.
-    pub fn sample() -> Self {
-        Self {
-            name: "Ada Example".to_owned(),
-            address1: "1 Sample Street".to_owned(),
-            city: "Springfield".to_owned(),
-            province_code: "IL".to_owned(),
-            zip: "62701".to_owned(),
-            country_code: "US".to_owned(),
-        }
-    }
-}
-
-/// A line to place.
-#[derive(Clone, Debug)]
-pub struct NewLine {
-    pub(super) sku: Option<String>,
-    pub(super) title: String,
-    pub(super) quantity: i64,
-    pub(super) requires_shipping: bool,
-    pub(super) gift_card: bool,
-    pub(super) product: bool,
-    pub(super) location: u64,
-    pub(super) method: String,
-}
-
-impl NewLine {
-    /// A thing that ships from the first location.
-    pub fn new(sku: &str, quantity: u32) -> Self {
-        Self {
-            sku: Some(sku.to_owned()),
-            title: format!("Product {sku}"),
-            quantity: i64::from(quantity),
-            requires_shipping: true,
-            gift_card: false,
-            product: true,
-            location: super::LOCATION,
-            method: "SHIPPING".to_owned(),
-        }
-    }
-
-    /// Typed in by hand: no product, no SKU.
-    pub fn custom(mut self) -> Self {
-        self.sku = None;
-        self.product = false;
-        self
-    }
-
-    /// Needs no shipping.
-    pub fn digital(mut self) -> Self {
-        self.requires_shipping = false;
-        "NONE".clone_into(&mut self.method);
-        self
-    }
-
-    /// A gift card.
-    pub fn gift_card(mut self) -> Self {
-        self.gift_card = true;
-        self.digital()
-    }
-
-    /// Ships from another location.
-    pub fn at(mut self, location: u64) -> Self {
-        self.location = location;
-        self
-    }
-
-    /// Goes by another delivery method: `PICK_UP`, `LOCAL`, …
-    pub fn by(mut self, method: &str) -> Self {
-        method.clone_into(&mut self.method);
-        self
-    }
-
-    /// Shows another title.
-    pub fn title(mut self, title: &str) -> Self {
-        title.clone_into(&mut self.title);
-        self
-    }
-}
-
-/// An order to place: paid, no test, with an address, unless said otherwise.
-#[derive(Clone, Debug)]
-pub struct NewOrder {
-    pub(super) lines: Vec<NewLine>,
-    pub(super) financial: Option<String>,
-    pub(super) test: bool,
-    pub(super) note: Option<String>,
-    pub(super) email: Option<String>,
-    pub(super) address: Option<FakeAddress>,
-    pub(super) scheduled: Option<Timestamp>,
-}
-
-impl NewOrder {
-    /// An order of these lines.
-    pub fn new(lines: Vec<NewLine>) -> Self {
-        Self {
-            lines,
-            financial: Some("PAID".to_owned()),
-            test: false,
-            note: None,
-            email: Some("ada@example.com".to_owned()),
-            address: Some(FakeAddress::sample()),
-            scheduled: None,
-        }
-    }
-
-    /// Not paid yet.
-    pub fn unpaid(self) -> Self {
-        self.financial("PENDING")
-    }
-
-    /// Paid.
-    pub fn paid(self) -> Self {
-        self.financial("PAID")
-    }
-
-    /// Any financial status, known or not.
-    pub fn financial(mut self, status: &str) -> Self {
-        self.financial = Some(status.to_owned());
-        self
-    }
-
-    /// A test order.
-    pub fn test(mut self) -> Self {
-        self.test = true;
-        self
-    }
-
-    /// The customer's note.
-    pub fn note(mut self, note: &str) -> Self {
-        self.note = Some(note.to_owned());
-        self
-    }
-
-    /// Another address, or none.
-    pub fn address(mut self, address: Option<FakeAddress>) -> Self {
-        self.address = address;
-        self
-    }
-
-    /// Not to be fulfilled before this.
-    pub fn scheduled(mut self, at: Timestamp) -> Self {
-        self.scheduled = Some(at);
-        self
-    }
-}
-
-/// A line of the model's order.
-#[derive(Clone, Debug)]
-pub struct FakeLine {
-    /// Line item id.
-    pub id: u64,
-    /// SKU.
-    pub sku: Option<String>,
-    /// Title.
-    pub title: String,
-    /// Units when it was placed: edits do not change it.
-    pub quantity: i64,
-    /// Units now.
-    pub current: i64,
-    pub(super) requires_shipping: bool,
-    pub(super) gift_card: bool,
-    pub(super) product: bool,
-}
-
-/// A line of a fulfillment order.
-#[derive(Clone, Debug)]
-pub struct FakeFoLine {
-    /// Fulfillment order line item id.
-    pub id: u64,
-    /// Line item id.
-    pub line: u64,
-    /// All units.
-    pub total: i64,
-    /// Units not fulfilled.
-    pub remaining: i64,
-}
-
-/// A fulfillment order.
-#[derive(Clone, Debug)]
-pub struct FakeFo {
-    /// Fulfillment order id.
-    pub id: u64,
-    /// `OPEN`, `CLOSED`, …
-    pub status: String,
-    /// Location id.
-    pub location: u64,
-    /// `SHIPPING`, …
-    pub method: String,
-    /// Why it waits.
-    pub holds: Vec<(String, Option<String>)>,
-    /// Its lines.
-    pub lines: Vec<FakeFoLine>,
-    pub(super) fulfill_at: Option<Timestamp>,
-}
-
-/// A fulfillment.
-#[derive(Clone, Debug)]
-pub struct FakeFulfillment {
-    /// Fulfillment id.
-    pub id: u64,
-    /// `SUCCESS` or `CANCELLED`.
-    pub status: String,
-    /// Location it left from.
-    pub location: u64,
-    /// Line item id and units.
-    pub lines: Vec<(u64, i64)>,
-    /// Carrier as it was told.
-    pub company: Option<String>,
-    /// Tracking numbers.
-    pub numbers: Vec<String>,
-    /// Links.
-    pub urls: Vec<String>,
-    /// Mails to the customer.
-    pub mails: u32,
-    /// When it was made.
-    pub created: Timestamp,
-    pub(super) from: Vec<(u64, u64, i64)>,
-}
-
-impl FakeFulfillment {
-    /// Whether it was not taken back.
-    pub fn active(&self) -> bool {
-        self.status == "SUCCESS"
-    }
-}
-
-/// An order of the model.
-#[derive(Clone, Debug)]
-pub struct FakeOrder {
-    /// Its number.
-    pub id: u64,
-    /// `#1001`.
-    pub name: String,
-    /// When it was placed.
-    pub created: Timestamp,
-    /// Last change, to the second.
-    pub updated: Timestamp,
-    /// When it was cancelled.
-    pub cancelled: Option<Timestamp>,
-    /// Its note.
-    pub note: Option<String>,
-    /// Its lines.
-    pub lines: Vec<FakeLine>,
-    /// Its fulfillment orders, the closed ones too.
-    pub fulfillment_orders: Vec<FakeFo>,
-    /// Its fulfillments, the cancelled ones too.
-    pub fulfillments: Vec<FakeFulfillment>,
-    pub(super) reason: Option<String>,
-    pub(super) financial: Option<String>,
-    pub(super) test: bool,
-    pub(super) email: Option<String>,
-    pub(super) address: Option<FakeAddress>,
-    pub(super) tags: u32,
-}
-
-impl FakeOrder {
-    /// Its id as a channel gives it.
-    pub fn remote_id(&self) -> RemoteId {
-        RemoteId(self.id.to_string())
-    }
-
-    pub(super) fn fo_mut(&mut self, id: u64) -> Option<&mut FakeFo> {
-        self.fulfillment_orders.iter_mut().find(|fo| fo.id == id)
-    }
-}
+use super::records::{FakeFo, FakeFoLine, FakeFulfillment, FakeLine, FakeOrder, NewOrder};
 
 /// What the shop holds.
 #[derive(Debug, Default)]
 pub(super) struct Shop {
     pub(super) orders: BTreeMap<u64, FakeOrder>,
+    /// Locations that fulfillment services manage.
+    pub(super) services: BTreeSet<u64>,
+    /// Leaves the request status as it was while a cancellation is asked for, as recorded.
+    pub(super) asks_silently: bool,
+    /// Leaves the order's stamp alone when only a fulfillment order changes.
+    pub(super) keeps_stamps: bool,
     ids: u64,
 }
 
@@ -319,7 +42,7 @@ fn refuse<T>(text: &str) -> Result<T, Refusal> {
 }
 
 impl Shop {
-    fn id(&mut self) -> u64 {
+    pub(super) fn id(&mut self) -> u64 {
         self.ids += 1;
         self.ids
     }
@@ -332,15 +55,12 @@ impl Shop {
             let line_id = 14_000_000_000 + self.id();
             let at = fos.iter().position(|fo| fo.location == line.location && fo.method == line.method);
             let at = at.unwrap_or_else(|| {
-                fos.push(FakeFo {
-                    id: 6_000_000_000 + self.id(),
-                    status: if new.scheduled.is_some() { "SCHEDULED" } else { "OPEN" }.to_owned(),
-                    location: line.location,
-                    method: line.method.clone(),
-                    holds: Vec::new(),
-                    lines: Vec::new(),
-                    fulfill_at: new.scheduled,
-                });
+                let mut fo = FakeFo::open(6_000_000_000 + self.id(), line.location, &line.method, now);
+                if new.scheduled.is_some() {
+                    "SCHEDULED".clone_into(&mut fo.status);
+                    fo.fulfill_at = new.scheduled;
+                }
+                fos.push(fo);
                 fos.len() - 1
             });
             let id = 16_000_000_000 + self.id();
@@ -350,16 +70,7 @@ impl Shop {
                 total: line.quantity,
                 remaining: line.quantity,
             });
-            lines.push(FakeLine {
-                id: line_id,
-                sku: line.sku,
-                title: line.title,
-                quantity: line.quantity,
-                current: line.quantity,
-                requires_shipping: line.requires_shipping,
-                gift_card: line.gift_card,
-                product: line.product,
-            });
+            lines.push(FakeLine::of(line_id, line));
         }
         let name = format!("#{}", 1001 + self.orders.len());
         let order = FakeOrder {
@@ -378,6 +89,9 @@ impl Shop {
             email: new.email,
             address: new.address,
             tags: 0,
+            edited: false,
+            risk: "NONE".to_owned(),
+            disputes: Vec::new(),
         };
         self.orders.insert(id, order);
         id
@@ -398,12 +112,13 @@ impl Shop {
 
     /// Recorded: `quantity` stays; `currentQuantity` and the fulfillment order's quantities change. Units that an
     /// edit adds come in a second fulfillment order.
-    pub(super) fn edit(&mut self, id: u64, line: u64, quantity: i64) {
+    pub(super) fn edit(&mut self, id: u64, line: u64, quantity: i64, now: Timestamp) {
         let (fo_id, fo_line_id) = (6_000_000_000 + self.id(), 16_000_000_000 + self.id());
         let Some(order) = self.orders.get_mut(&id) else { return };
         let Some(item) = order.lines.iter_mut().find(|item| item.id == line) else { return };
         let mut change = quantity - item.current;
         item.current = quantity;
+        order.edited = true;
         let open = order.fulfillment_orders.iter_mut().filter(|fo| fo.status != "CLOSED");
         for fo in open {
             for entry in fo.lines.iter_mut().filter(|entry| entry.line == line) {
@@ -412,23 +127,15 @@ impl Shop {
                 entry.remaining -= taken;
                 change += taken;
             }
-            if fo.lines.iter().all(|entry| entry.remaining == 0) {
-                "CLOSED".clone_into(&mut fo.status);
-            }
+            fo.close_if_done();
         }
         if change > 0 {
             let like = order.fulfillment_orders.iter().find(|fo| fo.lines.iter().any(|it| it.line == line));
             let (location, method) =
                 like.map_or((super::LOCATION, "SHIPPING".to_owned()), |fo| (fo.location, fo.method.clone()));
-            order.fulfillment_orders.push(FakeFo {
-                id: fo_id,
-                status: "OPEN".to_owned(),
-                location,
-                method,
-                holds: Vec::new(),
-                lines: vec![FakeFoLine { id: fo_line_id, line, total: change, remaining: change }],
-                fulfill_at: None,
-            });
+            let mut fo = FakeFo::open(fo_id, location, &method, now);
+            fo.lines = vec![FakeFoLine { id: fo_line_id, line, total: change, remaining: change }];
+            order.fulfillment_orders.push(fo);
         }
     }
 
@@ -566,7 +273,7 @@ impl Shop {
                 let at = reopened.iter().position(|it| it.location == fo.location && it.method == fo.method);
                 let at = at.unwrap_or_else(|| {
                     let id = 6_000_000_000 + fresh.next().unwrap_or(u64::MAX / 2);
-                    reopened.push(FakeFo { id, status: "OPEN".to_owned(), lines: Vec::new(), ..fo.clone() });
+                    reopened.push(FakeFo::open(id, fo.location, &fo.method, now));
                     reopened.len() - 1
                 });
                 let id = 16_000_000_000 + fresh.next().unwrap_or(u64::MAX / 4);
@@ -578,7 +285,7 @@ impl Shop {
     }
 
     /// `fulfillmentOrderSplit`: the named units move to a fulfillment order of their own.
-    pub(super) fn split(&mut self, fo: u64, lines: &[(u64, i64)]) -> Result<u64, Refusal> {
+    pub(super) fn split(&mut self, fo: u64, lines: &[(u64, i64)], now: Timestamp) -> Result<u64, Refusal> {
         let none = |text: &str| Err((Vec::new(), text.to_owned()));
         let (new, first) = (6_000_000_000 + self.id(), self.ids + 1);
         self.ids += lines.len() as u64;
@@ -599,7 +306,7 @@ impl Shop {
             let id = 16_000_000_000 + first + at as u64;
             moved.push(FakeFoLine { id, line: entry.line, total: *quantity, remaining: *quantity });
         }
-        let split = FakeFo { id: new, lines: moved, ..old.clone() };
+        let split = FakeFo { id: new, lines: moved, created: now, updated: now, ..old.clone() };
         owner.fulfillment_orders.push(split);
         Ok(new)
     }

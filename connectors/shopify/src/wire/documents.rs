@@ -27,14 +27,18 @@ impl Document {
 }
 
 const LINE: &str = "fragment PortaldLine on LineItem {
-  id sku title currentQuantity requiresShipping isGiftCard product { id }
+  id sku title quantity currentQuantity requiresShipping isGiftCard product { id }
 }";
 const FULFILLMENT_ORDER_LINE: &str = "fragment PortaldFulfillmentOrderLine on FulfillmentOrderLineItem {
   id remainingQuantity lineItem { id }
 }";
 const FULFILLMENT_ORDER: &str = "fragment PortaldFulfillmentOrder on FulfillmentOrder {
-  id status fulfillAt fulfillmentHolds { displayReason reasonNotes }
+  id status requestStatus createdAt fulfillAt fulfillmentHolds { displayReason reasonNotes }
   assignedLocation { location { id } } deliveryMethod { methodType }
+  merchantRequests(last: 2) { nodes { ...PortaldMerchantRequest } }
+}";
+const MERCHANT_REQUEST: &str = "fragment PortaldMerchantRequest on FulfillmentOrderMerchantRequest {
+  id kind message sentAt responseData
 }";
 const FULFILLMENT: &str = "fragment PortaldFulfillment on Fulfillment {
   id status createdAt trackingInfo(first: 25) { company number url }
@@ -46,7 +50,8 @@ const ADDRESS: &str = "fragment PortaldAddress on MailingAddress {
 }";
 const MORE: &str = "fragment PortaldMore on PageInfo { hasNextPage endCursor }";
 const WHOLE_ORDER: &str = "fragment PortaldWholeOrder on Order {
-  id name createdAt updatedAt cancelledAt cancelReason test note email displayFinancialStatus
+  id name createdAt updatedAt cancelledAt cancelReason edited test note email displayFinancialStatus
+  risk { recommendation } disputes { initiatedAs status }
   shippingAddress { ...PortaldAddress } billingAddress { ...PortaldAddress } shippingLine { title }
   lineItems(first: $lines) { nodes { ...PortaldLine } pageInfo { ...PortaldMore } }
   fulfillmentOrders(first: $fulfillmentOrders) {
@@ -70,22 +75,37 @@ const WHOLE_ORDER_FRAGMENTS: &[&str] = &[
     ADDRESS,
     LINE,
     FULFILLMENT_ORDER,
+    MERCHANT_REQUEST,
     FULFILLMENT_ORDER_LINE,
     FULFILLMENT,
     FULFILLMENT_LINE,
     MORE,
 ];
 
-/// A page of orders by their last change.
+/// A page of orders by their last change; on the first page with whose fulfillment orders changed.
 pub const ORDERS: Document = Document {
     name: "PortaldOrders",
-    operation: "query PortaldOrders($query: String, $first: Int!, $after: String, $lines: Int!,
+    operation: "query PortaldOrders($query: String, $first: Int!, $after: String, $changes: Boolean!, $lines: Int!,
   $fulfillmentOrders: Int!, $fulfillmentOrderLines: Int!, $fulfillments: Int!, $fulfillmentLines: Int!) {
   orders(first: $first, after: $after, query: $query, sortKey: UPDATED_AT) {
     nodes { ...PortaldWholeOrder } pageInfo { ...PortaldMore }
   }
+  fulfillmentOrders(first: 50, query: $query, includeClosed: true, sortKey: UPDATED_AT) @include(if: $changes) {
+    nodes { order { id updatedAt } } pageInfo { ...PortaldMore }
+  }
 }",
     fragments: WHOLE_ORDER_FRAGMENTS,
+};
+
+/// Whose fulfillment orders changed besides those of the first page.
+pub const CHANGES: Document = Document {
+    name: "PortaldChanges",
+    operation: "query PortaldChanges($query: String, $after: String) {
+  fulfillmentOrders(first: 200, after: $after, query: $query, includeClosed: true, sortKey: UPDATED_AT) {
+    nodes { order { id updatedAt } } pageInfo { ...PortaldMore }
+  }
+}",
+    fragments: &[MORE],
 };
 
 /// One order by its id.
@@ -125,7 +145,7 @@ pub const FULFILLMENT_ORDERS: Document = Document {
     }
   }
 }",
-    fragments: &[FULFILLMENT_ORDER, FULFILLMENT_ORDER_LINE, MORE],
+    fragments: &[FULFILLMENT_ORDER, MERCHANT_REQUEST, FULFILLMENT_ORDER_LINE, MORE],
 };
 
 /// Further lines of a long fulfillment order.
@@ -212,6 +232,35 @@ pub const FULFILLMENT_ORDER_SPLIT: Document = Document {
     fragments: &[],
 };
 
+/// How a fulfillment order's requests stand, before one of them is answered.
+pub const REQUESTS: Document = Document {
+    name: "PortaldRequests",
+    operation: "query PortaldRequests($id: ID!) {
+  fulfillmentOrder(id: $id) {
+    orderId status requestStatus merchantRequests(last: 10) { nodes { ...PortaldMerchantRequest } }
+  }
+}",
+    fragments: &[MERCHANT_REQUEST],
+};
+
+/// Agrees to a cancellation.
+pub const ACCEPT_CANCELLATION: Document = Document {
+    name: "PortaldAcceptCancellation",
+    operation: "mutation PortaldAcceptCancellation($id: ID!, $message: String) {
+  fulfillmentOrderAcceptCancellationRequest(id: $id, message: $message) { userErrors { field message } }
+}",
+    fragments: &[],
+};
+
+/// Refuses a cancellation.
+pub const REJECT_CANCELLATION: Document = Document {
+    name: "PortaldRejectCancellation",
+    operation: "mutation PortaldRejectCancellation($id: ID!, $message: String) {
+  fulfillmentOrderRejectCancellationRequest(id: $id, message: $message) { userErrors { field message } }
+}",
+    fragments: &[],
+};
+
 /// The harmless question: whose shop this is and what the token may do.
 pub const CHECK: Document = Document {
     name: "PortaldCheck",
@@ -232,6 +281,7 @@ pub const LOCATION: Document = Document {
 /// All of them.
 pub const ALL: &[Document] = &[
     ORDERS,
+    CHANGES,
     ORDER,
     ORDER_LINES,
     FULFILLMENT_ORDERS,
@@ -242,6 +292,9 @@ pub const ALL: &[Document] = &[
     TRACKING_UPDATE,
     FULFILLMENT_CANCEL,
     FULFILLMENT_ORDER_SPLIT,
+    REQUESTS,
+    ACCEPT_CANCELLATION,
+    REJECT_CANCELLATION,
     CHECK,
     LOCATION,
 ];

@@ -1,14 +1,38 @@
 //! An order and what hangs on it.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use super::{Connection, Text};
 
 /// `orders` of a page; `N` is [`Order`], or raw text where one of them cannot be read.
 #[derive(Debug, Deserialize)]
 #[serde(bound(deserialize = "N: Deserialize<'de>"))]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct OrdersData<N> {
     pub(crate) orders: Option<Connection<N>>,
+    /// On the first page of a pull.
+    #[serde(default)]
+    pub(crate) fulfillment_orders: Option<Connection<Changed>>,
+}
+
+/// The orders whose fulfillment orders changed.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChangesData {
+    pub(crate) fulfillment_orders: Option<Connection<Changed>>,
+}
+
+/// A changed fulfillment order, by its order.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Changed {
+    pub(crate) order: ChangedOrder,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChangedOrder {
+    pub(crate) id: String,
+    pub(crate) updated_at: String,
 }
 
 /// `order`, in whatever parts were asked for.
@@ -33,6 +57,7 @@ pub(crate) struct Order<'a> {
     pub(crate) cancelled_at: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) cancel_reason: Option<Text<'a>>,
+    pub(crate) edited: bool,
     pub(crate) test: bool,
     #[serde(borrow)]
     pub(crate) note: Option<Text<'a>>,
@@ -40,6 +65,12 @@ pub(crate) struct Order<'a> {
     pub(crate) email: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) display_financial_status: Option<Text<'a>>,
+    /// `None` where the shop does not tell it.
+    #[serde(borrow, default)]
+    pub(crate) risk: Option<Risk<'a>>,
+    /// `None` where the shop does not tell them.
+    #[serde(borrow, default)]
+    pub(crate) disputes: Option<Vec<Dispute<'a>>>,
     #[serde(borrow)]
     pub(crate) shipping_address: Option<Address<'a>>,
     #[serde(borrow)]
@@ -96,6 +127,21 @@ pub(crate) struct Address<'a> {
 }
 
 #[derive(Debug, Deserialize)]
+pub(crate) struct Risk<'a> {
+    #[serde(borrow)]
+    pub(crate) recommendation: Text<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Dispute<'a> {
+    #[serde(borrow)]
+    pub(crate) initiated_as: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) status: Text<'a>,
+}
+
+#[derive(Debug, Deserialize)]
 pub(crate) struct ShippingLine<'a> {
     #[serde(borrow)]
     pub(crate) title: Text<'a>,
@@ -116,6 +162,7 @@ pub(crate) struct LineItem<'a> {
     pub(crate) sku: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) title: Text<'a>,
+    pub(crate) quantity: i64,
     pub(crate) current_quantity: i64,
     pub(crate) requires_shipping: bool,
     pub(crate) is_gift_card: bool,
@@ -131,6 +178,10 @@ pub(crate) struct FulfillmentOrder<'a> {
     #[serde(borrow)]
     pub(crate) status: Text<'a>,
     #[serde(borrow)]
+    pub(crate) request_status: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) created_at: Text<'a>,
+    #[serde(borrow)]
     pub(crate) fulfill_at: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) fulfillment_holds: Vec<Hold<'a>>,
@@ -138,8 +189,54 @@ pub(crate) struct FulfillmentOrder<'a> {
     pub(crate) assigned_location: Option<AssignedLocation<'a>>,
     #[serde(borrow)]
     pub(crate) delivery_method: Option<DeliveryMethod<'a>>,
+    /// The newest of them.
+    #[serde(borrow)]
+    pub(crate) merchant_requests: MerchantRequests<'a>,
     #[serde(borrow)]
     pub(crate) line_items: Connection<FulfillmentOrderLine<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct MerchantRequests<'a> {
+    #[serde(borrow)]
+    pub(crate) nodes: Vec<MerchantRequest<'a>>,
+}
+
+/// What a merchant asks of the fulfillment service.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MerchantRequest<'a> {
+    #[serde(borrow)]
+    pub(crate) id: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) kind: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) message: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) sent_at: Text<'a>,
+    /// Anything but null: the service has answered. (Null says nothing: answered requests were recorded with it.)
+    pub(crate) response_data: Option<IgnoredAny>,
+}
+
+/// A fulfillment order as far as answering a request needs it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RequestsData<'a> {
+    #[serde(borrow)]
+    pub(crate) fulfillment_order: Option<Requests<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Requests<'a> {
+    #[serde(borrow)]
+    pub(crate) order_id: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) status: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) request_status: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) merchant_requests: MerchantRequests<'a>,
 }
 
 #[derive(Debug, Deserialize)]

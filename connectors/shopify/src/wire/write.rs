@@ -96,6 +96,24 @@ pub(crate) struct SplitPayload {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
+pub(crate) struct AcceptCancellationData {
+    pub(crate) fulfillment_order_accept_cancellation_request: Option<Answered>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RejectCancellationData {
+    pub(crate) fulfillment_order_reject_cancellation_request: Option<Answered>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Answered {
+    pub(crate) user_errors: Vec<UserError>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct CheckData {
     pub(crate) shop: Option<Shop>,
     pub(crate) current_app_installation: Option<Installation>,

@@ -141,7 +141,7 @@ async fn one_order_that_cannot_be_read_stops_no_other() {
     let ids: Vec<_> = (0..3).map(|_| bench.shop.place(NewOrder::new(vec![NewLine::new("A", 4)]))).collect();
     bench.pull(None).await;
     // The shop's own answer with one order bent: a wrong type, then a negative quantity, then a huge one.
-    let body = String::from_utf8(answer(&bench).await).unwrap();
+    let body = String::from_utf8(bench.answer_again().await).unwrap();
     for (good, bad) in [
         ("\"currentQuantity\":4", "\"currentQuantity\":\"12 Hidden Lane\""),
         ("\"currentQuantity\":4", "\"currentQuantity\":-4"),
@@ -159,15 +159,4 @@ async fn one_order_that_cannot_be_read_stops_no_other() {
         assert!(!set_aside.reason.contains("Hidden"), "{}", set_aside.reason);
         assert!(matches!((&pulled[1], &pulled[2]), (Pulled::Order(_), Pulled::Order(_))));
     }
-}
-
-/// The shop's answer to a pull, as bytes.
-async fn answer(bench: &crate::shop::Bench) -> Vec<u8> {
-    use sdk::Http;
-    let body = bench.shop.asked().pop().unwrap();
-    let request = http::Request::post("https://x.test/admin/api/2026-10/graphql.json")
-        .header("x-shopify-access-token", shopify::fake::TOKEN)
-        .body(body.to_string().into())
-        .unwrap();
-    bench.shop.send(request).await.unwrap().into_body().to_vec()
 }

@@ -3,10 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "in tests, the helpers' too")]
 
 mod auth;
+mod cancelling;
 mod config;
 mod contract;
 mod facts;
 mod faults;
 mod paging;
 mod parcels;
+mod price;
+mod recorded;
+mod requests;
 mod shop;

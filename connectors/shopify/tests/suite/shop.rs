@@ -133,6 +133,16 @@ impl Bench {
         order(self.channel.order(id).await.unwrap())
     }
 
+    /// The shop's answer to the last question, as bytes.
+    pub(crate) async fn answer_again(&self) -> Vec<u8> {
+        let body = self.shop.asked().pop().unwrap();
+        let request = http::Request::post("https://x.test/admin/api/2026-10/graphql.json")
+            .header("x-shopify-access-token", shopify::fake::TOKEN)
+            .body(body.to_string().into())
+            .unwrap();
+        self.shop.send(request).await.unwrap().into_body().to_vec()
+    }
+
     /// The order's `at`th line item.
     pub(crate) fn line(&self, id: &RemoteId, at: usize) -> RemoteId {
         RemoteId(self.shop.order(id).unwrap().lines[at].id.to_string())

@@ -1,0 +1,14 @@
+//! The connector against the model of the remote, through the seams that ship.
+
+#![allow(clippy::unwrap_used, reason = "in tests, the helpers' too")]
+
+mod auth;
+mod config;
+mod contract;
+mod economy;
+mod facts;
+mod faults;
+mod paging;
+mod parcels;
+mod rubbish;
+mod shop;
