@@ -223,6 +223,8 @@ fn start(
             orders: Schedule::from(&channel.schedules.orders),
             deliver: Schedule::from(&channel.schedules.deliver),
             sweep: Schedule::from(&channel.schedules.sweep),
+            products: None,
+            inventory: None,
             overlap: config.pull.overlap,
             sweep_days: 3,
             first_contact: now,

@@ -33,6 +33,24 @@ pub struct ChannelStatus {
     pub paused: bool,
     /// Whether the files still name it.
     pub configured: bool,
+    /// The last catalogue that was read to its end.
+    #[serde(default)]
+    pub last_products: Option<Timestamp>,
+    /// Products that look like ours and are not auto-dropship, as of then.
+    #[serde(default)]
+    pub unflagged: u64,
+    /// The last push of stock that went to its end, also one that had nothing to write.
+    #[serde(default)]
+    pub last_stock: Option<Timestamp>,
+    /// Why the last push of stock, or the last look at the catalogue, failed.
+    #[serde(default)]
+    pub stock_error: Option<String>,
+    /// Why no stock is written until a person releases it.
+    #[serde(default)]
+    pub stock_stopped: Option<String>,
+    /// Figures that the daily comparison found otherwise than acknowledged, since the start. Expected: 0.
+    #[serde(default)]
+    pub drifted: u64,
 }
 
 /// All channels, by (merchant, channel).

@@ -7,6 +7,7 @@
 mod changes;
 mod dropship;
 mod environment;
+mod inventory;
 mod merchant;
 mod problems;
 mod supplier;
@@ -26,6 +27,7 @@ pub use self::{
     changes::{Change, Diff, diff, guard},
     dropship::Dropship,
     environment::Environment,
+    inventory::stock_warnings,
     merchant::{Channel, Merchant, Orders, Place},
     problems::{Located, Problems},
 };
@@ -166,6 +168,7 @@ impl Config {
             read_back: self.delivery.read_back,
             retry_cap: self.delivery.retry_cap,
             warehouses: self.supplier.warehouses.clone(),
+            stock: merchant.inventory.clone(),
         }
     }
 
@@ -178,7 +181,7 @@ impl Config {
                 ((merchant.id.clone(), channel.id.clone()), Arc::new(policy))
             })
             .collect();
-        Policies { zone: self.supplier.timezone, channels }
+        Policies { zone: self.supplier.timezone, warehouses: self.supplier.warehouses.clone(), channels }
     }
 }
 

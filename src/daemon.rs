@@ -40,7 +40,7 @@ use crate::{
     record::RecordId,
     scheduler::{Schedules, Tick},
     store::StoreError,
-    tasks::{Connection, Shared, Verdict, connection::Ledge, deliver, pull, sweep},
+    tasks::{Connection, Shared, Verdict, connection::Ledge, deliver, products, pull, stock, sweep},
 };
 
 /// What is in flight may take this long when the daemon is asked to end.
@@ -123,6 +123,10 @@ pub struct ChannelWiring {
     pub deliver: Schedule,
     /// When to sweep.
     pub sweep: Schedule,
+    /// When to read the catalogue; `None`: stock is not kept for it.
+    pub products: Option<Schedule>,
+    /// When to push stock; `None`: it is not.
+    pub inventory: Option<Schedule>,
     /// How far each pull looks back behind the cursor.
     pub overlap: Duration,
     /// How many days back a sweep reads all orders again.
@@ -262,6 +266,7 @@ impl Daemon {
             jobs: HashMap::new(),
         };
         let active = daemon.shared.ledger.load_agenda().await?;
+        daemon.shared.ledger.stockroom().recover().await?;
         daemon.rewire(start).await?;
         tracing::info!(
             event = "daemon.started",
@@ -303,6 +308,7 @@ impl Daemon {
                 },
                 Some(ended) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => self.ended(ended)?,
                 () = shared.ledger.agenda().changed() => {}
+                merchants = shared.ledger.stockroom().woken() => self.push_stock_of(&merchants),
                 () = tokio::time::sleep_until(next) => {}
                 _ = upkeep.tick() => self.look_after(),
                 _ = beat.tick() => self.supervisor.beat(),
@@ -323,9 +329,12 @@ impl Daemon {
                 continue;
             }
             let schedule = match key.1 {
-                Stream::Orders => &running.wiring.orders,
-                Stream::Sweep => &running.wiring.sweep,
+                Stream::Orders => Some(&running.wiring.orders),
+                Stream::Sweep => Some(&running.wiring.sweep),
+                Stream::Products => running.wiring.products.as_ref(),
+                Stream::Inventory => running.wiring.inventory.as_ref(),
             };
+            let Some(schedule) = schedule else { continue };
             let due = now + spread(key, schedule.period);
             self.driver.mark(key, running.not_before.map_or(due, |bound| bound.max(due)));
         }
@@ -340,7 +349,7 @@ impl Daemon {
                 continue;
             };
             let ledge = &running.connection.ledge;
-            // A suspended channel is still pulled, slowly: that is the probe. A sweep waits.
+            // A suspended channel is still pulled, slowly: that is the probe. All else waits.
             let may = !ledge.is_paused() && (key.1 == Stream::Orders || ledge.is_open());
             if !may {
                 self.driver.done(&key, None);
@@ -351,6 +360,8 @@ impl Daemon {
                 Report::Stream(match key.1 {
                     Stream::Orders => pull::run(&shared, &connection).await,
                     Stream::Sweep => sweep::run(&shared, &connection).await,
+                    Stream::Products => products::run(&shared, &connection).await,
+                    Stream::Inventory => stock::run(&shared, &connection).await,
                 })
             };
             let key = (running.connection.key.clone(), key.1);
@@ -405,8 +416,15 @@ impl Daemon {
                 if let Some(error) = verdict.fatal {
                     return Err(error.into());
                 }
-                let not_before = self.judge(&key.0, &verdict, key.1 == Stream::Orders);
+                // What goes wrong with stock alone does not put off the pulls, unless the credentials are refused.
+                let judged = matches!(key.1, Stream::Orders | Stream::Sweep) || verdict.denied;
+                let not_before =
+                    if judged { self.judge(&key.0, &verdict, key.1 == Stream::Orders) } else { None };
                 self.driver.done(&key, not_before);
+                let again = verdict.again_after.or(verdict.retry_after.filter(|_| !judged));
+                if let Some(wait) = again {
+                    self.driver.mark(&key, Instant::now() + wait);
+                }
             }
             Job::Deliver(key, id) => {
                 let delivered = match report {
@@ -464,6 +482,16 @@ impl Daemon {
             self.driver.mark(&stream, until);
         }
         Some(until)
+    }
+
+    /// A person asks for stock to be pushed now: a release, a run to be taken back.
+    fn push_stock_of(&mut self, merchants: &BTreeSet<String>) {
+        let now = Instant::now();
+        for (key, running) in &self.channels {
+            if merchants.contains(&*key.merchant) && running.wiring.inventory.is_some() {
+                self.driver.mark(&(key.clone(), Stream::Inventory), now);
+            }
+        }
     }
 
     fn next_wake(&self) -> Instant {
@@ -524,11 +552,15 @@ impl Daemon {
         self.by_text.clear();
         for (key, running) in &self.channels {
             let wiring = &running.wiring;
-            for (schedule, stream) in [
-                (&wiring.orders, Some(Stream::Orders)),
-                (&wiring.sweep, Some(Stream::Sweep)),
-                (&wiring.deliver, None),
-            ] {
+            let own = [
+                (Some(&wiring.orders), Some(Stream::Orders)),
+                (Some(&wiring.sweep), Some(Stream::Sweep)),
+                (Some(&wiring.deliver), None),
+                (wiring.products.as_ref(), Some(Stream::Products)),
+                (wiring.inventory.as_ref(), Some(Stream::Inventory)),
+            ];
+            for (schedule, stream) in own {
+                let Some(schedule) = schedule else { continue };
                 if !texts.contains(&schedule.text) {
                     texts.insert(schedule.text.clone());
                     let last = self.watched.get(&schedule.text).map_or(now, |watched| watched.last);

@@ -35,13 +35,17 @@ impl fmt::Display for ChannelKey {
     }
 }
 
-/// What is read from a channel on a schedule.
+/// What is read from a channel, or brought to it, on a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stream {
     /// Changed orders.
     Orders,
     /// The full look at what is open here.
     Sweep,
+    /// The catalogue.
+    Products,
+    /// Stock, after a pull of the orders.
+    Inventory,
 }
 
 impl Stream {
@@ -50,6 +54,8 @@ impl Stream {
         match self {
             Self::Orders => "orders",
             Self::Sweep => "sweep",
+            Self::Products => "products",
+            Self::Inventory => "inventory",
         }
     }
 }
@@ -172,16 +178,20 @@ pub struct Driver {
     pulls: Lanes<StreamKey>,
     /// Of their own, so that a night's sweeps do not hold up the pulls.
     sweeps: Lanes<StreamKey>,
+    /// Catalogues and stock: of their own likewise.
+    stocks: Lanes<StreamKey>,
 }
 
 impl Driver {
-    /// A queue that runs at most `pulls` pulls at once, and a quarter as many sweeps beside them.
+    /// A queue that runs at most `pulls` pulls at once, and beside them a quarter as many sweeps and half as many
+    /// catalogues and pushes of stock.
     pub fn new(pulls: usize, per_merchant: usize) -> Self {
         Self {
             phases: HashMap::new(),
             due: BTreeSet::new(),
             pulls: Lanes::new(pulls, per_merchant),
             sweeps: Lanes::new(pulls / 4, per_merchant),
+            stocks: Lanes::new(pulls / 2, per_merchant),
         }
     }
 
@@ -214,7 +224,7 @@ impl Driver {
             let merchant = key.0.merchant.clone();
             self.lanes(key.1).push(&merchant, key);
         }
-        let key = self.pulls.pop().or_else(|| self.sweeps.pop())?;
+        let key = self.pulls.pop().or_else(|| self.stocks.pop()).or_else(|| self.sweeps.pop())?;
         self.phases.insert(key.clone(), Phase::Running { again: None });
         Some(key)
     }
@@ -246,13 +256,14 @@ impl Driver {
 
     /// How many streams run now.
     pub fn running(&self) -> usize {
-        self.pulls.running() + self.sweeps.running()
+        self.pulls.running() + self.sweeps.running() + self.stocks.running()
     }
 
     fn lanes(&mut self, stream: Stream) -> &mut Lanes<StreamKey> {
         match stream {
             Stream::Orders => &mut self.pulls,
             Stream::Sweep => &mut self.sweeps,
+            Stream::Products | Stream::Inventory => &mut self.stocks,
         }
     }
 }
@@ -315,6 +326,20 @@ mod tests {
         assert_eq!(std::iter::from_fn(|| driver.start(now)).count(), 1);
         driver.mark(&key("m", "c"), now);
         assert_eq!(driver.start(now), Some(key("m", "c")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stock_leaves_pulls_and_sweeps_their_places() {
+        let now = Instant::now();
+        let mut driver = Driver::new(4, 4);
+        for n in 0..10 {
+            driver.mark(&(ChannelKey::new(&n.to_string(), "c"), Stream::Inventory), now);
+        }
+        assert_eq!(std::iter::from_fn(|| driver.start(now)).count(), 2);
+        driver.mark(&(ChannelKey::new("m", "c"), Stream::Sweep), now);
+        driver.mark(&key("m", "c"), now);
+        let started: Vec<_> = std::iter::from_fn(|| driver.start(now)).map(|(_, stream)| stream).collect();
+        assert_eq!(started, [Stream::Orders, Stream::Sweep]);
     }
 
     #[tokio::test(start_paused = true)]

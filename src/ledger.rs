@@ -3,6 +3,9 @@
 //! "Tell" is the log (each new event of the timeline, under its name), the agenda (when the record next wants
 //! attention), and a wake of the deliverer. Nobody else commits records.
 
+mod effects;
+mod flags;
+
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -20,7 +23,8 @@ use crate::{
     },
     policy::{Policies, Policy},
     record::{Event, Record, RecordId},
-    store::{Aside, Changes, ChannelState, Store, StoreError},
+    stockroom::Stockroom,
+    store::{Aside, Changes, ChannelState, StockChanges, Store, StoreError},
     telemetry,
 };
 
@@ -36,6 +40,9 @@ pub struct Ledger {
     clock: Arc<dyn Clock>,
     policies: ArcSwap<Policies>,
     agenda: Agenda,
+    stockroom: Arc<Stockroom>,
+    flags: Mutex<flags::Flags>,
+    flag_turn: tokio::sync::Mutex<()>,
     /// (merchant, channel, id) of what is set aside.
     aside: Mutex<BTreeSet<(String, String, String)>>,
 }
@@ -57,10 +64,13 @@ impl Ledger {
     /// A ledger over a store. Rules come by [`Ledger::set_policies`].
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         Self {
+            stockroom: Arc::new(Stockroom::new(store.clone(), clock.clone())),
             store,
             clock,
             policies: ArcSwap::from_pointee(Policies::default()),
             agenda: Agenda::default(),
+            flags: Mutex::default(),
+            flag_turn: tokio::sync::Mutex::default(),
             aside: Mutex::default(),
         }
     }
@@ -80,18 +90,25 @@ impl Ledger {
         &self.agenda
     }
 
+    /// The supplier's stock.
+    pub fn stockroom(&self) -> &Arc<Stockroom> {
+        &self.stockroom
+    }
+
+    /// The rules of all channels in force.
+    pub fn policies(&self) -> Arc<Policies> {
+        self.policies.load_full()
+    }
+
     /// The rules in force.
     pub fn policy(&self, merchant: &str, channel: &str) -> Arc<Policy> {
         self.policies.load().get(merchant, channel)
     }
 
-    /// Puts new rules in force.
-    pub fn set_policies(&self, policies: Policies) {
-        self.policies.store(Arc::new(policies));
-    }
-
-    /// Fills the agenda from the store: once, at the start.
+    /// Fills the agenda from the store, and reads the flags of products: once, at the start, before any rules are put
+    /// in force.
     pub async fn load_agenda(&self) -> Result<usize, StoreError> {
+        self.load_flags().await?;
         let entries = self.store.agenda().await?;
         for (id, due) in &entries {
             self.agenda.set(id, *due);
@@ -148,8 +165,10 @@ impl Ledger {
             if let Some(state) = &state {
                 changes.channels.push((merchant.to_owned(), channel.to_owned(), state.clone()));
             }
+            let sold = self.sold(&policy, &decided.changes);
             match self.commit(decided.changes, changes).await {
                 Ok(()) => {
+                    self.stockroom.note_sold(merchant, channel, sold);
                     outcome.imported += outcome_now.imported;
                     outcome.changed += outcome_now.changed;
                     outcome.unchanged += outcome_now.unchanged;
@@ -193,6 +212,15 @@ impl Ledger {
             }
         }
         Err(StoreError::Failed(format!("{merchant}.{channel}: a page met others' writes {MOST_TRIES} times")))
+    }
+
+    /// The SKUs of orders that changed: their channel's own figures moved with them.
+    fn sold(&self, policy: &Policy, changes: &[Change]) -> BTreeSet<String> {
+        if !policy.stock.sync {
+            return BTreeSet::new();
+        }
+        let lines = changes.iter().flat_map(|change| &change.record.seen.lines);
+        lines.filter_map(|line| line.sku.clone()).collect()
     }
 
     /// What a page's orders do to their records.
@@ -477,6 +505,12 @@ impl Ledger {
             let before = book.clone();
             let policies = self.policies.load_full();
             let mut answer = apply(&mut book, Setting { policies: &policies, now: self.clock.now() })?;
+            let effects =
+                self.effects(&before, &mut book, &policies).await.map_err(|error| unavailable(&error))?;
+            if let Some(record) = book.get(&answer.record.id) {
+                // With what a new parcel took.
+                answer.record = record.clone();
+            }
             let changes: Vec<Change> = book
                 .into_iter()
                 .filter_map(|(id, record)| {
@@ -485,7 +519,9 @@ impl Ledger {
                 })
                 .collect();
             let stored = changes.iter().any(|change| change.record.id == answer.record.id);
-            match self.commit(changes, Changes::default()).await {
+            let stock = StockChanges { movements: effects.movements, ..StockChanges::default() };
+            let _gate = if effects.gated { Some(self.stockroom.gate().await) } else { None };
+            match self.commit(changes, Changes { stock, ..Changes::default() }).await {
                 Ok(()) => {
                     answer.record.version += u64::from(stored);
                     return Ok(answer);
@@ -534,6 +570,7 @@ impl Ledger {
                 telemetry::log_event(&change.record, event);
             }
             self.agenda.update(&change.record);
+            self.stockroom.commitments().update(&change.record);
         }
         for entry in &set_aside {
             tracing::error!(

@@ -27,14 +27,16 @@
 //!
 //! **The core** decides *what*, and is pure: no I/O, no clock, no chance, no async. [`record`] is one channel order's
 //! whole record: what the channel shows, the merchant account, the supplier orders made of it, their parcels, and the
-//! writes still owed ([`outbox`]). [`policy`] is what a merchant's file says about its orders. [`plan`] changes a
+//! writes still owed ([`outbox`]). [`stock`] is what is kept of figures, catalogues and writes of stock. [`policy`] is what
+//! a merchant's file says about its orders and its stock. [`plan`] changes a
 //! record by four inputs (what the channel shows, a command, a write's result, time passing) and after each brings it
 //! to rest. Quantities are conserved: [`record::Record::check`] says how.
 //!
 //! **The store** keeps it. [`store`] has questions and one write: a commit that is atomic, durable, and goes through
 //! only where every version is still the one that was read. Two stores stand behind it: sled, which ships, and one in
 //! memory. [`ledger`] is the one path from the layers above to a changed record: read, decide, commit, tell (the log,
-//! the agenda). [`agenda`] knows which records want attention and when; it is derived from the records at the start.
+//! the agenda). [`agenda`] knows which records want attention and when; it is derived from the records at the start, and
+//! so are the units that open orders hold. Those, the supplier's figures and imports are the [`stockroom`]'s.
 //!
 //! The connectors are crates of their own under `connectors/`. They depend on `sdk`, the contract, and not on this
 //! crate.
@@ -58,6 +60,8 @@ pub mod record;
 pub mod registry;
 pub mod schedule;
 pub mod scheduler;
+pub mod stock;
+pub mod stockroom;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;

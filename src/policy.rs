@@ -39,6 +39,53 @@ pub struct Policy {
     pub retry_cap: Duration,
     /// The supplier's warehouses.
     pub warehouses: Vec<String>,
+    /// What of the supplier's stock the channel may show.
+    pub stock: StockRules,
+}
+
+/// `[inventory]`: what of the supplier's stock one merchant's channels may show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StockRules {
+    /// Whether anything is written at all.
+    pub sync: bool,
+    /// Units never shown.
+    pub reserve: u32,
+    /// So much of what is available may be shown, in percent.
+    pub share_percent: u32,
+    /// The most units that are shown.
+    pub max: u32,
+    /// Only what these hold is shown; empty: all.
+    pub warehouses: Vec<String>,
+    /// A run that sets more than this share of the products to zero stops, in percent.
+    pub breaker_percent: u32,
+    /// A figure that was told longer ago is stale; `None`: never.
+    pub stale_after: Option<Duration>,
+    /// What a stale figure means.
+    pub when_stale: WhenStale,
+}
+
+/// What a stale figure means for what is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenStale {
+    /// The product is not published: the channel keeps what it shows.
+    Skip,
+    /// The figure counts as 0.
+    Zero,
+}
+
+impl Default for StockRules {
+    fn default() -> Self {
+        Self {
+            sync: false,
+            reserve: 0,
+            share_percent: 100,
+            max: 500,
+            warehouses: Vec::new(),
+            breaker_percent: 25,
+            stale_after: None,
+            when_stale: WhenStale::Skip,
+        }
+    }
 }
 
 /// Optional fields of an order: what is not named here is not even stored.
@@ -79,6 +126,7 @@ impl Policy {
             read_back: Duration::from_secs(60),
             retry_cap: Duration::from_secs(3600),
             warehouses: Vec::new(),
+            stock: StockRules::default(),
         }
     }
 }
@@ -88,13 +136,15 @@ impl Policy {
 pub struct Policies {
     /// The supplier's time zone.
     pub zone: chrono_tz::Tz,
+    /// The supplier's warehouses, in the order in which stock is committed.
+    pub warehouses: Vec<String>,
     /// By (merchant, channel).
     pub channels: std::collections::BTreeMap<(String, String), std::sync::Arc<Policy>>,
 }
 
 impl Default for Policies {
     fn default() -> Self {
-        Self { zone: chrono_tz::Tz::UTC, channels: std::collections::BTreeMap::new() }
+        Self { zone: chrono_tz::Tz::UTC, warehouses: Vec::new(), channels: std::collections::BTreeMap::new() }
     }
 }
 

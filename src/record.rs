@@ -453,6 +453,9 @@ pub struct Shipment {
     pub label_cost: Option<sdk::Money>,
     /// What is in it, by supplier line.
     pub lines: Vec<ShippedLine>,
+    /// What it took from the supplier's stock: a void gives exactly this back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<Taken>,
     /// The channel units that this parcel completes, and so tells the channel. Empty: waiting, or nothing to tell.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub completes: Vec<LineQuantity>,
@@ -502,6 +505,17 @@ pub struct ShippedLine {
     /// Of these, units that had been cancelled (returned to cancelled by a void).
     #[serde(default, skip_serializing_if = "skip_zero")]
     pub was_cancelled: u32,
+}
+
+/// Units that a parcel took from the supplier's stock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Our SKU.
+    pub sku: String,
+    /// From this warehouse.
+    pub warehouse: String,
+    /// Units.
+    pub units: u32,
 }
 
 /// Hop 1: the supplier's splits and parcels as the merchant account shows them.

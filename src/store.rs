@@ -5,7 +5,7 @@
 //!
 //! A commit has two halves. On the caller's side `prepare` encodes and checks (`layout` names the keys, `envelope`
 //! the values). On the writer's side `group` compares versions and makes one batch of several commits. `questions`
-//! answers everything else. Only what lies below, an ordered `space` of keys and values, differs between the stores.
+//! answers everything else (`stock` has these three of stock). Only what lies below, an ordered `space` of keys and values, differs between the stores.
 //!
 //! # Values that cannot be read
 //! One bad value must not stop the rest. A question for it by name fails with [`StoreError::Corrupt`]; lists leave it
@@ -20,14 +20,19 @@ mod prepare;
 mod questions;
 pub mod sled;
 mod space;
+mod stock;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use sdk::Timestamp;
+use sdk::{RemoteId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Event, Record, RecordId};
+pub use self::stock::StockChanges;
+use crate::{
+    record::{Event, Record, RecordId},
+    stock::{Feed, FeedRow, Level, Listing, Moved, ProductFlag, Run, RunPart, Shown, StockState},
+};
 
 /// What the tasks ask and write.
 #[async_trait]
@@ -59,6 +64,47 @@ pub trait Store: Send + Sync {
     /// A channel's rotated credentials.
     async fn tokens(&self, merchant: &str, channel: &str) -> Result<Option<String>, StoreError>;
 
+    /// Levels of stock by SKU and warehouse, at most `limit`, after this one.
+    async fn levels(&self, after: Option<(String, String)>, limit: usize) -> Result<Vec<Level>, StoreError>;
+
+    /// The levels of these SKUs, in all warehouses.
+    async fn levels_of(&self, skus: Vec<String>) -> Result<Vec<Level>, StoreError>;
+
+    /// The last movements of a SKU with their warehouses, oldest first.
+    async fn moves_of(&self, sku: &str) -> Result<Vec<(String, Moved)>, StoreError>;
+
+    /// A channel's catalogue, by variant.
+    async fn listings(&self, merchant: &str, channel: &str) -> Result<Vec<Listing>, StoreError>;
+
+    /// Of these variants, those that a channel's catalogue has.
+    async fn listings_of(
+        &self,
+        merchant: &str,
+        channel: &str,
+        variants: Vec<RemoteId>,
+    ) -> Result<Vec<Listing>, StoreError>;
+
+    /// What a channel shows of its items, by item.
+    async fn shown(&self, merchant: &str, channel: &str) -> Result<Vec<Shown>, StoreError>;
+
+    /// Where a channel's stock stands. One that cannot be read fails the question: nothing is written then.
+    async fn stock_state(&self, merchant: &str, channel: &str) -> Result<Option<StockState>, StoreError>;
+
+    /// A run by its number on a channel.
+    async fn run(&self, merchant: &str, channel: &str, n: u32) -> Result<Option<Run>, StoreError>;
+
+    /// A run's writes, in their order.
+    async fn run_parts(&self, merchant: &str, channel: &str, n: u32) -> Result<Vec<RunPart>, StoreError>;
+
+    /// Every flag of a product. One that cannot be read fails the question: a product flagged off would be ours again.
+    async fn flags(&self) -> Result<Vec<ProductFlag>, StoreError>;
+
+    /// Imports that are staged or being applied.
+    async fn feeds(&self) -> Result<Vec<Feed>, StoreError>;
+
+    /// The rows of a part of an import; `None`: it was applied or dropped.
+    async fn feed_part(&self, id: &str, n: u32) -> Result<Option<Vec<FeedRow>>, StoreError>;
+
     /// Writes all of it or nothing, durably, if every expected version holds. Answers once it is on disk.
     async fn commit(&self, changes: Changes) -> Result<(), StoreError>;
 }
@@ -79,6 +125,8 @@ pub struct Changes {
     pub old_events: Vec<(RecordId, Vec<Event>)>,
     /// Rotated credentials: (merchant, channel, value).
     pub tokens: Vec<(String, String, String)>,
+    /// What it changes of stock.
+    pub stock: StockChanges,
 }
 
 impl Changes {
@@ -90,6 +138,7 @@ impl Changes {
             && self.cleared.is_empty()
             && self.old_events.is_empty()
             && self.tokens.is_empty()
+            && self.stock.is_empty()
     }
 }
 

@@ -148,6 +148,7 @@ pub fn sentence(event: &str) -> &'static str {
         "outbox.parked" => "a write to a channel was refused and waits for a person",
         "outbox.nothing_to_do" => "nothing is left of a write to a channel",
         "outbox.retried" => "a person asked for a write to be sent now",
+        "stock.negative" => "a parcel took more of a SKU than was on hand",
         "outbox.dropped" => "a person gave up a write to a channel",
         _ => "something happened to an order",
     }
@@ -174,6 +175,17 @@ pub mod metric {
     /// Gauge by `merchant`, `channel`: 1 while nothing is read or written there.
     pub const SUSPENDED: &str = "portald_channel_suspended";
 
+    /// Counter by `merchant`, `channel`, `answer` (`set`, `refused`, `stale`, `not_applied`): writes of stock.
+    pub const STOCK_WRITES: &str = "portald_stock_writes_total";
+    /// Counter by `merchant`, `channel`: figures that the daily comparison found otherwise. Expected: 0.
+    pub const STOCK_DRIFT: &str = "portald_stock_drift_total";
+    /// Gauge by `merchant`, `channel`: 1 while a push of stock waits for a person.
+    pub const STOCK_STOPPED: &str = "portald_stock_stopped";
+    /// Gauge by `merchant`, `channel`: the last whole push of stock, in seconds since 1970.
+    pub const LAST_STOCK: &str = "portald_last_stock_timestamp_seconds";
+    /// Gauge by `merchant`, `channel`: products that look like ours and are not auto-dropship.
+    pub const UNFLAGGED: &str = "portald_products_unflagged";
+
     /// Tells the recorder what they mean.
     pub(super) fn describe() {
         describe_counter!(EVENTS, "Events of orders' timelines since the start.");
@@ -184,5 +196,13 @@ pub mod metric {
         describe_gauge!(FAILURES, "Pulls that failed in a row.");
         describe_gauge!(REPAIRED, "Orders that sweeps found changed, since the start. Expected: 0.");
         describe_gauge!(SUSPENDED, "1 while nothing is read or written there.");
+        describe_counter!(STOCK_WRITES, "Writes of stock by what came of them, since the start.");
+        describe_counter!(
+            STOCK_DRIFT,
+            "Figures that channels showed otherwise than acknowledged. Expected: 0."
+        );
+        describe_gauge!(STOCK_STOPPED, "1 while a push of stock waits for a person.");
+        describe_gauge!(LAST_STOCK, "The last whole push of stock, in seconds since 1970.");
+        describe_gauge!(UNFLAGGED, "Products that look like ours and are not auto-dropship.");
     }
 }

@@ -4,8 +4,10 @@
 //! itself goes to its main loop by [`Control`]. A command runs to its end even when the client goes away: what was
 //! half told (the log, the agenda) after a commit would be lost otherwise.
 //!
-//! [`document`] what is answered · [`view`] [`why`] [`story`] from a record to that, pure · [`orders`] lists and one order ·
-//! [`commands`] what changes an order, `look` the last look before it · [`merchants`] status and the daemon's verbs · [`outbox`] writes owed, and what
+//! [`document`] what is answered · [`view`] [`why`] [`story`] from a record to that, pure · [`orders`] lists and one
+//! order · [`stock`] [`products`] [`stock_document`] the supplier's figures and the channels' products ·
+//! [`commands`] what changes an order, `look` the last look before it · [`merchants`] status and the daemon's verbs ·
+//! [`outbox`] writes owed, and what
 //! is set aside · [`probes`] health and metrics · [`request`] [`paging`] [`problem`] reading, paging, refusing ·
 //! [`server`] the sockets.
 
@@ -19,8 +21,11 @@ pub mod outbox;
 pub mod paging;
 pub mod probes;
 pub mod problem;
+pub mod products;
 pub mod request;
 pub mod server;
+pub mod stock;
+pub mod stock_document;
 pub mod story;
 pub mod view;
 pub mod why;
@@ -33,7 +38,7 @@ use axum::{
     extract::Request,
     middleware::Next,
     response::{IntoResponse, Response},
-    routing::{MethodRouter, any, get, post},
+    routing::{MethodRouter, any, get, post, put},
 };
 use http::{StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -45,6 +50,9 @@ use crate::{board::Board, control::Control, ledger::Ledger};
 
 /// The longest that a request may take; a command goes on to its end all the same.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where a CSV of figures is sent to.
+const IMPORT: &str = "/v1/inventory/import";
 
 /// What the configuration says, as far as the API shows it. A reload sets it anew.
 #[derive(Clone, Debug)]
@@ -181,9 +189,17 @@ pub fn router(api: Api) -> Router {
         .route("/v1/outbox/{*key_and_verb}", writes(post(outbox::decide)))
         .route("/v1/set-aside", reads(get(outbox::set_aside)))
         .route("/v1/set-aside/drop", writes(post(outbox::drop_aside)))
-        .route("/v1/products", any(|| async { Problem::not_built("products") }))
-        .route("/v1/inventory", any(|| async { Problem::not_built("inventory") }))
-        .route("/v1/inventory/{*rest}", any(|| async { Problem::not_built("inventory") }))
+        .route(
+            "/v1/products",
+            get(products::list).put(products::set).fallback(|| not_allowed("GET, HEAD, PUT")),
+        )
+        .route("/v1/inventory", get(stock::levels).put(stock::set).fallback(|| not_allowed("GET, HEAD, PUT")))
+        .route(IMPORT, put(stock::import).fallback(|| not_allowed("PUT")))
+        .route("/v1/inventory/merchants/{id}", reads(get(stock::merchant)))
+        .route("/v1/inventory/history/{sku}", reads(get(stock::history)))
+        .route("/v1/inventory/runs/{run}", reads(get(stock::run)))
+        .route("/v1/inventory/release", writes(post(stock::release)))
+        .route("/v1/inventory/undo", writes(post(stock::undo)))
         .route("/v1/backup", any(|| async { Problem::not_built("backup") }))
         .route("/healthz", reads(get(probes::healthz)))
         .route("/readyz", reads(get(probes::readyz)))
@@ -208,6 +224,10 @@ async fn not_allowed(methods: &'static str) -> Response {
 }
 
 async fn bounded(request: Request, next: Next) -> Response {
+    if request.uri().path() == IMPORT {
+        // A long file takes its time; what stops arriving ends by itself.
+        return next.run(request).await;
+    }
     match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::unavailable(

@@ -69,6 +69,9 @@ fn summary(config: &Config) -> String {
             _ = writeln!(text, "    WARNING: {warning}");
         }
     }
+    for warning in config::stock_warnings(config) {
+        _ = writeln!(text, "  WARNING: {warning}");
+    }
     output::plain(&text)
 }
 

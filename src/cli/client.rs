@@ -3,11 +3,14 @@
 use std::{
     hash::{BuildHasher, Hasher},
     path::{Path, PathBuf},
+    pin::Pin,
+    task::{Context, Poll},
     time::Duration,
 };
 
 use http::{Method, Request, header};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Body, Frame};
 use hyper_util::rt::TokioIo;
 use sdk::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
@@ -111,6 +114,31 @@ impl Client {
         self.send(Method::POST, path, Some(body), Some(key), derived).await
     }
 
+    /// Sets what stands at an address.
+    pub async fn put<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<Answer<T>, Failure> {
+        let body = serde_json::to_vec(body)
+            .map_err(|error| Failure::Failed(format!("the request cannot be written: {error}")))?;
+        self.send(Method::PUT, path, Some(body), None, false).await
+    }
+
+    /// Sends a CSV as it is read.
+    pub async fn put_file<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        source: Box<dyn std::io::Read + Send>,
+    ) -> Result<Answer<T>, Failure> {
+        let request = Request::put(path)
+            .header(header::HOST, "portald")
+            .header(header::CONTENT_TYPE, "text/csv")
+            .body(Upload { source, ended: false })
+            .map_err(|error| Failure::Usage(format!("this cannot be asked: {error}")))?;
+        self.exchange(request, false).await
+    }
+
     async fn send<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -141,11 +169,12 @@ impl Client {
         }
     }
 
-    async fn exchange<T: DeserializeOwned>(
-        &self,
-        request: Request<Full<bytes::Bytes>>,
-        derived: bool,
-    ) -> Result<Answer<T>, Failure> {
+    async fn exchange<T, B>(&self, request: Request<B>, derived: bool) -> Result<Answer<T>, Failure>
+    where
+        T: DeserializeOwned,
+        B: Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.no_daemon(&error))?;
         let broken = |error: &dyn std::fmt::Display| {
             Failure::Failed(format!(
@@ -205,6 +234,47 @@ impl Client {
             }
             _ => format!("{socket} cannot be reached: {error}"),
         })
+    }
+}
+
+/// A file as a request's body. Reading blocks: there is nothing else to do meanwhile.
+struct Upload {
+    source: Box<dyn std::io::Read + Send>,
+    ended: bool,
+}
+
+/// So much of a file is sent at once, in bytes.
+const CHUNK: usize = 64 * 1024;
+
+impl Body for Upload {
+    type Data = bytes::Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<bytes::Bytes>, std::io::Error>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let mut chunk = vec![0; CHUNK];
+        match self.source.read(&mut chunk) {
+            Ok(0) => {
+                self.ended = true;
+                Poll::Ready(None)
+            }
+            Ok(read) => {
+                chunk.truncate(read);
+                Poll::Ready(Some(Ok(Frame::data(chunk.into()))))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
+                Poll::Ready(Some(Ok(Frame::data(bytes::Bytes::new()))))
+            }
+            Err(error) => {
+                self.ended = true;
+                Poll::Ready(Some(Err(error)))
+            }
+        }
     }
 }
 

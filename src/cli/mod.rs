@@ -4,10 +4,12 @@
 
 pub mod check;
 pub mod client;
+pub mod inventory;
 pub mod merchants;
 pub mod orders;
 pub mod outbox;
 pub mod output;
+pub mod products;
 pub mod run;
 pub mod status;
 
@@ -68,6 +70,12 @@ enum Verb {
     /// The supplier's orders.
     #[command(subcommand)]
     Orders(orders::Verb),
+    /// The products of the merchants' channels, and which are ours.
+    #[command(subcommand)]
+    Products(products::Verb),
+    /// The supplier's stock, and what channels show of it.
+    #[command(subcommand)]
+    Inventory(inventory::Verb),
     /// The writes still owed to channels.
     #[command(subcommand)]
     Outbox(outbox::Verb),
@@ -159,6 +167,8 @@ async fn ask(cli: Cli) -> Result<(), Failure> {
         Verb::Status => status::status(&client).await,
         Verb::Merchants(verb) => merchants::run(&client, verb).await,
         Verb::Orders(verb) => orders::run(&client, verb).await,
+        Verb::Products(verb) => products::run(&client, verb).await,
+        Verb::Inventory(verb) => inventory::run(&client, verb).await,
         Verb::Outbox(verb) => outbox::run(&client, verb).await,
         Verb::SetAside { merchant, drop: Some(order), channel, reason, .. } => {
             let body = json!({ "merchant": merchant, "channel": channel, "id": order, "reason": reason });

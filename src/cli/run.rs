@@ -194,6 +194,17 @@ async fn rewiring(config: &Config, store: &dyn Store, clock: &dyn Clock) -> Resu
         .collect();
     let first_contact =
         |merchant: &str, channel: &str| first.get(&(merchant, channel)).copied().unwrap_or(now);
+    for (merchant, channel) in config.channels().filter(|(merchant, _)| merchant.inventory.sync) {
+        if let Some(why) = channel.stock_gap() {
+            tracing::warn!(
+                event = "stock.off",
+                merchant = merchant.id,
+                channel = channel.id,
+                error = why,
+                "inventory sync is on and cannot be done for a channel: nothing is written there"
+            );
+        }
+    }
     let channels = config
         .channels()
         .map(|(merchant, channel)| ChannelWiring {
@@ -203,12 +214,19 @@ async fn rewiring(config: &Config, store: &dyn Store, clock: &dyn Clock) -> Resu
             orders: (&channel.schedules.orders).into(),
             deliver: (&channel.schedules.deliver).into(),
             sweep: (&channel.schedules.sweep).into(),
+            products: stocked(merchant, channel).then(|| (&channel.schedules.products).into()),
+            inventory: stocked(merchant, channel).then(|| (&channel.schedules.inventory).into()),
             overlap: config.pull.overlap,
             sweep_days: SWEEP_DAYS,
             first_contact: first_contact(&merchant.id, &channel.id),
         })
         .collect();
     Ok(Rewiring { channels, policies: config.policies(first_contact) })
+}
+
+/// Whether stock is kept for a channel: asked for, and possible. Where it is not possible the log and `check` say why.
+fn stocked(merchant: &config::Merchant, channel: &config::Channel) -> bool {
+    merchant.inventory.sync && channel.stock_gap().is_none()
 }
 
 /// The configurations of a running daemon.

@@ -95,6 +95,7 @@ fn same_rules(old: Ruled<'_>, new: Ruled<'_>) -> bool {
     rules(old) == rules(new)
         && old.1.dropship == new.1.dropship
         && old.1.orders == new.1.orders
+        && old.1.inventory == new.1.inventory
         && old.0.supplier.warehouses == new.0.supplier.warehouses
 }
 

@@ -14,10 +14,14 @@ use toml::{
 use super::{
     Dropship, Problems, Schedules, dropship,
     environment::Places,
+    inventory,
     problems::Source,
     supplier::{seconds, word},
 };
-use crate::{plan::routing::Catalogue, policy::Fields};
+use crate::{
+    plan::routing::Catalogue,
+    policy::{Fields, StockRules},
+};
 
 /// A merchant of the supplier.
 #[derive(Clone, Debug)]
@@ -36,6 +40,8 @@ pub struct Merchant {
     pub catalogue: Catalogue,
     /// How its orders are taken in.
     pub orders: Orders,
+    /// What of the supplier's stock its channels may show.
+    pub inventory: StockRules,
     /// Its shops; at least one.
     pub channels: Vec<Channel>,
     /// Where it stands.
@@ -84,6 +90,17 @@ pub struct Channel {
     pub mirror_splits: bool,
     /// Where it stands.
     pub place: Place,
+}
+
+impl Channel {
+    /// Why stock cannot be written to it, if so.
+    pub fn stock_gap(&self) -> Option<String> {
+        let can = self.connector.capabilities();
+        if !can.stock_writes || can.stock_batch == 0 {
+            return Some(format!("the connector `{}` cannot write stock", self.connector.name()));
+        }
+        self.configured.stock_gap()
+    }
 }
 
 impl fmt::Debug for Channel {
@@ -194,7 +211,9 @@ impl Reader<'_> {
         let since = section.time("since");
         let dropship = section.section("dropship", dropship::read).unwrap_or_default();
         let orders = section.section("orders", read_orders).unwrap_or_default();
-        section.section("inventory", |inventory| check_inventory(inventory, self.warehouses.as_deref()));
+        let inventory = section
+            .section("inventory", |inventory| inventory::read(inventory, self.warehouses.as_deref()))
+            .unwrap_or_default();
         let schedules = section
             .section("schedule", |schedule| self.schedules.clone().overridden(schedule))
             .unwrap_or_else(|| self.schedules.clone());
@@ -220,6 +239,7 @@ impl Reader<'_> {
                 dropship,
                 catalogue,
                 orders,
+                inventory,
                 channels,
                 place,
             }),
@@ -333,38 +353,6 @@ fn read_orders(section: &mut Section<'_>) -> Orders {
         fields,
         cancel_at_once: word(section, "cancellations", &[("auto", true), ("request", false)])
             .unwrap_or(default.cancel_at_once),
-    }
-}
-
-/// Inventory is not built yet: what would change anything is refused, never ignored.
-fn check_inventory(section: &mut Section<'_>, warehouses: Option<&[String]>) {
-    const LATER: &str = "take it out: inventory sync comes with a later version";
-    if section.bool("sync") == Some(true) {
-        let message = "`inventory.sync = true`: inventory sync is not built yet";
-        section.problem_at("sync", message, Some("write sync = false"));
-    }
-    for (key, bounds, default) in [
-        ("reserve", 0..=1_000_000, 0),
-        ("share_percent", 0..=100, 100),
-        ("max", 0..=1_000_000, 500),
-        ("breaker_percent", 0..=100, 25),
-        ("stale_after_hours", 0..=8_760, 0),
-    ] {
-        if section.integer(key, bounds).is_some_and(|value| value != default) {
-            let message = format!("`inventory.{key}` other than {default} is not built yet");
-            section.problem_at(key, message, Some(LATER));
-        }
-    }
-    let Some(named) = section.strings("warehouses") else { return };
-    if !named.is_empty() {
-        section.problem_at("warehouses", "`inventory.warehouses` is not built yet", Some(LATER));
-    }
-    for name in named {
-        if warehouses.is_some_and(|known| !known.contains(name.get_ref())) {
-            let message = format!("unknown warehouse `{}`", name.get_ref());
-            let hint = "`supplier.warehouses` names them".to_owned();
-            section.problem(name.span(), message, hint);
-        }
     }
 }
 

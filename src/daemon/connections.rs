@@ -140,8 +140,10 @@ impl Daemon {
                 let due = Instant::now() + step * started;
                 started += 1;
                 self.driver.mark(&(key.clone(), Stream::Orders), due);
+                self.mark_stock(&key, due);
             } else if diff.rescheduled.contains(&key) {
                 self.reschedule(&key, wiring);
+                self.mark_stock(&key, Instant::now());
             }
             // Rules may have changed for any channel: what waited may go now.
             self.shared.ledger.agenda().recall(&key.merchant, &key.channel);
@@ -183,6 +185,17 @@ impl Daemon {
         self.channels.insert(key.clone(), running);
     }
 
+    /// Stock is looked at once after a start, and when it is turned on: a batch may be unsettled.
+    fn mark_stock(&mut self, key: &ChannelKey, due: Instant) {
+        let stream = (key.clone(), Stream::Inventory);
+        if self.channels.get(key).is_some_and(|running| running.wiring.inventory.is_some()) {
+            self.driver.mark(&stream, due);
+        } else {
+            self.driver.forget(&stream);
+            self.driver.forget(&(key.clone(), Stream::Products));
+        }
+    }
+
     /// Takes new schedules, keeping the connection.
     fn reschedule(&mut self, key: &ChannelKey, wiring: ChannelWiring) {
         let Some(running) = self.channels.get_mut(key) else { return };
@@ -194,7 +207,9 @@ impl Daemon {
     fn disconnect(&mut self, key: &ChannelKey, refused: bool) {
         self.channels.remove(key);
         self.driver.forget(&(key.clone(), Stream::Orders));
-        self.driver.forget(&(key.clone(), Stream::Sweep));
+        for stream in [Stream::Sweep, Stream::Products, Stream::Inventory] {
+            self.driver.forget(&(key.clone(), stream));
+        }
         if refused {
             return;
         }

@@ -142,9 +142,14 @@ impl Daemon {
             );
             if paused {
                 self.driver.forget(&(key.clone(), Stream::Orders));
-                self.driver.forget(&(key.clone(), Stream::Sweep));
+                for stream in [Stream::Sweep, Stream::Products, Stream::Inventory] {
+                    self.driver.forget(&(key.clone(), stream));
+                }
             } else {
                 self.driver.mark(&(key.clone(), Stream::Orders), Instant::now());
+                if self.channels.get(&key).is_some_and(|running| running.wiring.inventory.is_some()) {
+                    self.driver.mark(&(key.clone(), Stream::Inventory), Instant::now());
+                }
                 shared.ledger.agenda().recall(&key.merchant, &key.channel);
             }
         }

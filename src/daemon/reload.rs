@@ -16,16 +16,21 @@ pub struct Facts {
     account: String,
     fingerprint: u64,
     timing: (Arc<str>, Arc<str>, Arc<str>, Duration, u32),
+    /// Catalogue and stock.
+    stock: (Option<Arc<str>>, Option<Arc<str>>),
 }
 
 impl Facts {
     /// Those of this wiring.
     pub fn of(wiring: &ChannelWiring) -> Self {
         let ChannelWiring { configured, orders, deliver, sweep, overlap, sweep_days, .. } = wiring;
+        let text =
+            |schedule: &Option<super::Schedule>| schedule.as_ref().map(|schedule| schedule.text.clone());
         Self {
             account: configured.account(),
             fingerprint: configured.fingerprint(),
             timing: (orders.text.clone(), deliver.text.clone(), sweep.text.clone(), *overlap, *sweep_days),
+            stock: (text(&wiring.products), text(&wiring.inventory)),
         }
     }
 }
@@ -57,7 +62,9 @@ pub fn diff(old: &BTreeMap<ChannelKey, Facts>, new: &BTreeMap<ChannelKey, Facts>
             Some(known) if (&known.account, known.fingerprint) != (&facts.account, facts.fingerprint) => {
                 diff.changed.insert(key.clone());
             }
-            Some(known) if known.timing != facts.timing => _ = diff.rescheduled.insert(key.clone()),
+            Some(known) if (&known.timing, &known.stock) != (&facts.timing, &facts.stock) => {
+                _ = diff.rescheduled.insert(key.clone())
+            }
             Some(_) => diff.same += 1,
         }
     }
@@ -85,7 +92,7 @@ mod tests {
     fn facts(fingerprint: u64, orders: &str) -> Facts {
         let every: Arc<str> = "* * * * * *".into();
         let timing = (orders.into(), every.clone(), every, Duration::ZERO, 0);
-        Facts { account: "folder:/a".to_owned(), fingerprint, timing }
+        Facts { account: "folder:/a".to_owned(), fingerprint, timing, stock: (None, None) }
     }
 
     #[test]

@@ -7,7 +7,8 @@
 //! [`routing`] whose line is it · [`intake`] the channel's picture against our quantities · [`cancellation`] what of
 //! them is not wanted any more · [`address`] where they go · [`release`] the gates · `attention` alerts that follow ·
 //! [`units`] moving units between terms · [`orders`] ack, hold, release, edit, reimport · [`splits`] split, merge ·
-//! [`shipping`] ship, track, void · [`mirror`] hop 1, and the writes of hop 2 · [`delivery`] one write's way.
+//! [`shipping`] ship, track, void · [`mirror`] hop 1, and the writes of hop 2 · [`delivery`] one write's way · [`stock`]
+//! what each channel may show of the supplier's stock.
 
 pub mod address;
 mod attention;
@@ -21,6 +22,7 @@ pub mod release;
 pub mod routing;
 pub mod shipping;
 pub mod splits;
+pub mod stock;
 pub mod units;
 
 use sdk::{Order, Timestamp};

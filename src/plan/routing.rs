@@ -52,6 +52,37 @@ impl Catalogue {
         Ok(Self { flags, map, globs, normalised })
     }
 
+    /// The same rules with these run-time flags in place of the ones so far.
+    pub fn with_flags(&self, flags: BTreeMap<String, Flag>) -> Self {
+        let mut changed = self.clone();
+        for sku in self.flags.keys().filter(|sku| !self.is_written(sku)) {
+            if let Some(known) = changed.normalised.get_mut(&normalise(sku)) {
+                known.retain(|known| known != sku);
+            }
+        }
+        for sku in flags.keys() {
+            let known = changed.normalised.entry(normalise(sku)).or_default();
+            if !known.contains(sku) {
+                known.push(sku.clone());
+            }
+        }
+        changed.flags = flags;
+        changed
+    }
+
+    /// Whether the file names exactly this SKU.
+    fn is_written(&self, sku: &str) -> bool {
+        self.map.contains_key(sku) || self.globs.iter().any(|(pattern, _)| pattern == sku)
+    }
+
+    /// The recipes that the file writes out, by the merchant's SKU.
+    pub fn recipes(&self) -> impl Iterator<Item = (&String, &Recipe)> {
+        self.map.iter().chain(self.flags.iter().filter_map(|(sku, flag)| match flag {
+            Flag::On(Some(recipe)) => Some((sku, recipe)),
+            _ => None,
+        }))
+    }
+
     /// Who fulfils a line that goes by `delivery`.
     pub fn decide(&self, line: &Line, delivery: &DeliveryKind) -> Owner {
         let merchant = |why| Owner::Merchant(why);
@@ -64,7 +95,13 @@ impl Catalogue {
         if let DeliveryKind::Merchant(word) = delivery {
             return merchant(NotOurs::MerchantDelivery(word.clone()));
         }
-        let Some(sku) = line.sku.as_deref().filter(|sku| !sku.trim().is_empty()) else {
+        self.product(line.sku.as_deref())
+    }
+
+    /// Who fulfils a product with this SKU, whoever brings it.
+    pub fn product(&self, sku: Option<&str>) -> Owner {
+        let merchant = |why| Owner::Merchant(why);
+        let Some(sku) = sku.filter(|sku| !sku.trim().is_empty()) else {
             return merchant(NotOurs::NoSku);
         };
         if let Some(owner) = self.exact(sku) {

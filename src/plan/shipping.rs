@@ -347,6 +347,7 @@ fn record_parcel(
         warehouse: told.warehouse.clone(),
         label_cost: told.label_cost.clone(),
         lines,
+        taken: Vec::new(),
         completes: Vec::new(),
         contributors: Vec::new(),
         voided_at: None,

@@ -1,15 +1,23 @@
 //! The writer's half: compares versions and makes one batch of several commits. A commit that does not pass leaves
 //! no trace in the batch.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{
     StoreError,
     envelope::{self, Head, Sealed},
     layout,
     prepare::Prepared,
+    questions,
     space::{Batch, Space},
 };
+use crate::stock::{Level, Movement};
+
+/// What movements of stock make.
+struct Moved {
+    levels: Vec<(Vec<u8>, Level, Sealed)>,
+    entries: Vec<(Vec<u8>, Sealed)>,
+}
 
 /// Commits that go into one batch.
 pub(super) struct Group<'s, S> {
@@ -21,12 +29,14 @@ pub(super) struct Group<'s, S> {
     index: HashMap<Vec<u8>, Option<Vec<u8>>>,
     /// The next free number of each list that is appended to.
     numbers: HashMap<Vec<u8>, u32>,
+    /// Levels of stock as they will be.
+    levels: HashMap<Vec<u8>, Option<Level>>,
 }
 
 impl<'s, S: Space> Group<'s, S> {
     pub(super) fn new(space: &'s S) -> Self {
-        let (heads, index, numbers) = Default::default();
-        Self { space, batch: Batch::new(), heads, index, numbers }
+        let (heads, index, numbers, levels) = Default::default();
+        Self { space, batch: Batch::new(), heads, index, numbers, levels }
     }
 
     /// Adds a commit, wholly or (with an error) not at all.
@@ -47,7 +57,15 @@ impl<'s, S: Space> Group<'s, S> {
         for appended in &commit.appended {
             self.number(&appended.prefix)?;
         }
+        let moved = self.moved(&commit.movements)?;
 
+        for (key, level, sealed) in moved.levels {
+            self.levels.insert(key.clone(), Some(level));
+            self.put(key, sealed);
+        }
+        for (key, sealed) in moved.entries {
+            self.put(key, sealed);
+        }
         for guarded in commit.guarded {
             self.put(guarded.key, guarded.value);
             if let Some((key, due)) = guarded.index
@@ -93,6 +111,54 @@ impl<'s, S: Space> Group<'s, S> {
             self.index.insert(key.to_vec(), stored);
         }
         Ok(())
+    }
+
+    /// What movements make of the levels, without keeping it: the commit may still fail.
+    fn moved(&mut self, movements: &[Movement]) -> Result<Moved, StoreError> {
+        let mut levels: BTreeMap<Vec<u8>, Level> = BTreeMap::new();
+        let mut entries = BTreeMap::new();
+        for movement in movements {
+            let key = layout::level(&movement.sku, &movement.warehouse);
+            if !levels.contains_key(&key) && !self.levels.contains_key(&key) {
+                match self.level(&key) {
+                    Ok(level) => _ = self.levels.insert(key.clone(), level),
+                    // A figure that cannot be read must not stop a parcel: it is counted anew when it is next told.
+                    Err(error @ StoreError::Corrupt { .. }) => {
+                        super::report(error);
+                        self.heads.insert(key.clone(), None);
+                        if !movement.cause.tells() {
+                            continue;
+                        }
+                        self.levels.insert(key.clone(), None);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            let before = levels.get(&key).or_else(|| self.levels.get(&key).and_then(Option::as_ref));
+            let (after, entry) = Level::moved(before, movement);
+            if let Some(entry) = entry {
+                let key = layout::moved(&movement.sku, &movement.warehouse, entry.n);
+                let sealed = envelope::seal(&key, 0, &entry)?;
+                entries.insert(key, sealed);
+            }
+            levels.insert(key, after);
+        }
+        let levels = levels.into_iter().map(|(key, level)| {
+            let sealed = envelope::seal(&key, level.moves, &level)?;
+            Ok((key, level, sealed))
+        });
+        Ok(Moved {
+            levels: levels.collect::<Result<_, StoreError>>()?,
+            entries: entries.into_iter().collect(),
+        })
+    }
+
+    fn level(&mut self, key: &[u8]) -> Result<Option<Level>, StoreError> {
+        self.head(key)?;
+        self.space
+            .get(key)?
+            .map(|value| envelope::decode(key, &questions::open(self.space, key, value)?))
+            .transpose()
     }
 
     fn number(&mut self, prefix: &[u8]) -> Result<(), StoreError> {

@@ -8,6 +8,16 @@
 //! | `s` | channel states: merchant, NUL, channel | envelope |
 //! | `t` | rotated credentials: merchant, NUL, channel | envelope |
 //! | `x` | set aside: merchant, NUL, channel, NUL, id | envelope |
+//! | `l` | levels of stock: SKU, NUL, warehouse | envelope |
+//! | `j` | their last movements: SKU, NUL, warehouse, NUL, one byte that goes round | envelope |
+//! | `v` | the variants of a channel: merchant, NUL, channel, NUL, variant | envelope |
+//! | `k` | what it shows of their items: merchant, NUL, channel, NUL, item | envelope |
+//! | `q` | where its stock stands: merchant, NUL, channel | envelope |
+//! | `u` | runs of stock: merchant, NUL, channel, NUL, number | envelope |
+//! | `w` | their writes, in parts: as the run's, and the part's number | envelope |
+//! | `f` | flags of products: merchant, NUL, channel, NUL, SKU | envelope |
+//! | `i` | imports that are staged or being applied, by id | envelope |
+//! | `p` | their rows, in parts: id, NUL, number | envelope |
 //! | `c` | the further pieces of a long value: length of its key, its key, number | raw bytes |
 //! | `m` | the store's own marks | raw bytes |
 
@@ -21,6 +31,16 @@ pub(super) const EVENTS: u8 = b'e';
 pub(super) const CHANNEL: u8 = b's';
 pub(super) const TOKENS: u8 = b't';
 pub(super) const ASIDE: u8 = b'x';
+pub(super) const LEVEL: u8 = b'l';
+pub(super) const MOVED: u8 = b'j';
+pub(super) const LISTING: u8 = b'v';
+pub(super) const SHOWN: u8 = b'k';
+pub(super) const STOCK: u8 = b'q';
+pub(super) const RUN: u8 = b'u';
+pub(super) const RUN_PART: u8 = b'w';
+pub(super) const FLAG: u8 = b'f';
+pub(super) const FEED: u8 = b'i';
+pub(super) const FEED_PART: u8 = b'p';
 const PIECE: u8 = b'c';
 
 /// The number of this layout.
@@ -84,6 +104,55 @@ pub(super) fn asides(merchant: Option<&str>) -> Vec<u8> {
         }
         None => vec![ASIDE],
     }
+}
+
+pub(super) fn level(sku: &str, warehouse: &str) -> Vec<u8> {
+    join(LEVEL, &[sku, warehouse])
+}
+
+/// The place of a figure's `n`th movement: the oldest kept one gives way.
+pub(super) fn moved(sku: &str, warehouse: &str, n: u64) -> Vec<u8> {
+    let mut key = join(MOVED, &[sku, warehouse]);
+    key.extend_from_slice(&[0, (n % crate::stock::level::KEPT_MOVES) as u8]);
+    key
+}
+
+/// The warehouse of a movement's key under [`of`] its SKU.
+pub(super) fn moved_in<'k>(prefix: &[u8], key: &'k [u8]) -> Option<&'k str> {
+    let [warehouse @ .., 0, _] = key.strip_prefix(prefix)? else { return None };
+    std::str::from_utf8(warehouse).ok()
+}
+
+/// The prefix of all that stands under these parts: of a SKU, a channel, an import.
+pub(super) fn of(prefix: u8, parts: &[&str]) -> Vec<u8> {
+    let mut key = join(prefix, parts);
+    key.push(0);
+    key
+}
+
+/// A thing of a channel by its own id.
+pub(super) fn in_channel(prefix: u8, merchant: &str, channel: &str, id: &str) -> Vec<u8> {
+    join(prefix, &[merchant, channel, id])
+}
+
+pub(super) fn stock(merchant: &str, channel: &str) -> Vec<u8> {
+    join(STOCK, &[merchant, channel])
+}
+
+pub(super) fn run(merchant: &str, channel: &str, n: u32) -> Vec<u8> {
+    [of(RUN, &[merchant, channel]).as_slice(), &n.to_be_bytes()].concat()
+}
+
+pub(super) fn run_part(merchant: &str, channel: &str, run: u32, n: u32) -> Vec<u8> {
+    [of(RUN_PART, &[merchant, channel]).as_slice(), &run.to_be_bytes(), &n.to_be_bytes()].concat()
+}
+
+pub(super) fn feed(id: &str) -> Vec<u8> {
+    join(FEED, &[id])
+}
+
+pub(super) fn feed_part(id: &str, n: u32) -> Vec<u8> {
+    [of(FEED_PART, &[id]).as_slice(), &n.to_be_bytes()].concat()
 }
 
 /// The key of a long value's `n`th further piece. The length in front keeps one key's pieces from being another's.

@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use sdk::Timestamp;
+use sdk::{RemoteId, Timestamp};
 
 use super::{
     Aside, Changes, ChannelState, Page, Query, Store, StoreError,
@@ -19,8 +19,12 @@ use super::{
     prepare::Prepared,
     questions,
     space::{Batch, Space},
+    stock,
 };
-use crate::record::{Event, Record, RecordId};
+use crate::{
+    record::{Event, Record, RecordId},
+    stock::{Feed, FeedRow, Level, Listing, Moved, ProductFlag, Run, RunPart, Shown, StockState},
+};
 
 /// A store in memory.
 #[derive(Debug, Default)]
@@ -37,7 +41,7 @@ struct State {
     durable: Map,
     /// Applied and not yet durable, in order.
     unflushed: Vec<Batch>,
-    failures: VecDeque<Failure>,
+    failures: VecDeque<Option<Failure>>,
     counters: Counters,
     gone: bool,
 }
@@ -82,7 +86,14 @@ impl MemoryStore {
     /// Makes the next commit fail; several calls make several commits fail, in their order. Empty commits and
     /// conflicts do not count.
     pub fn fail_next(&self, failure: Failure) {
-        self.lock().failures.push_back(failure);
+        self.lock().failures.push_back(Some(failure));
+    }
+
+    /// Makes one commit fail after so many that go well.
+    pub fn fail_after(&self, commits: usize, failure: Failure) {
+        let failures = &mut self.lock().failures;
+        failures.extend(std::iter::repeat_n(None, commits));
+        failures.push_back(Some(failure));
     }
 
     /// What was done so far.
@@ -164,7 +175,7 @@ impl State {
             self.counters.conflicts += u64::from(matches!(error, StoreError::Conflict(_)));
             return Err(error);
         }
-        let failure = self.failures.pop_front();
+        let failure = self.failures.pop_front().flatten();
         self.counters.failed += u64::from(failure.is_some());
         if failure == Some(Failure::Before) {
             return Err(StoreError::Failed("made to fail before anything was written".to_owned()));
@@ -219,6 +230,59 @@ impl Store for MemoryStore {
 
     async fn tokens(&self, merchant: &str, channel: &str) -> Result<Option<String>, StoreError> {
         self.read(|map| questions::tokens(map, merchant, channel))
+    }
+
+    async fn levels(&self, after: Option<(String, String)>, limit: usize) -> Result<Vec<Level>, StoreError> {
+        self.read(|map| stock::levels(map, after.as_ref(), limit, &mut super::report))
+    }
+
+    async fn levels_of(&self, skus: Vec<String>) -> Result<Vec<Level>, StoreError> {
+        self.read(|map| stock::levels_of(map, &skus, &mut super::report))
+    }
+
+    async fn moves_of(&self, sku: &str) -> Result<Vec<(String, Moved)>, StoreError> {
+        self.read(|map| stock::moves_of(map, sku, &mut super::report))
+    }
+
+    async fn listings(&self, merchant: &str, channel: &str) -> Result<Vec<Listing>, StoreError> {
+        self.read(|map| stock::listings(map, merchant, channel, &mut super::report))
+    }
+
+    async fn listings_of(
+        &self,
+        merchant: &str,
+        channel: &str,
+        variants: Vec<RemoteId>,
+    ) -> Result<Vec<Listing>, StoreError> {
+        self.read(|map| stock::listings_of(map, merchant, channel, &variants, &mut super::report))
+    }
+
+    async fn shown(&self, merchant: &str, channel: &str) -> Result<Vec<Shown>, StoreError> {
+        self.read(|map| stock::shown(map, merchant, channel, &mut super::report))
+    }
+
+    async fn stock_state(&self, merchant: &str, channel: &str) -> Result<Option<StockState>, StoreError> {
+        self.read(|map| stock::state(map, merchant, channel))
+    }
+
+    async fn run(&self, merchant: &str, channel: &str, n: u32) -> Result<Option<Run>, StoreError> {
+        self.read(|map| stock::run(map, merchant, channel, n))
+    }
+
+    async fn run_parts(&self, merchant: &str, channel: &str, n: u32) -> Result<Vec<RunPart>, StoreError> {
+        self.read(|map| stock::run_parts(map, merchant, channel, n, &mut super::report))
+    }
+
+    async fn flags(&self) -> Result<Vec<ProductFlag>, StoreError> {
+        self.read(stock::flags)
+    }
+
+    async fn feeds(&self) -> Result<Vec<Feed>, StoreError> {
+        self.read(|map| stock::feeds(map, &mut super::report))
+    }
+
+    async fn feed_part(&self, id: &str, n: u32) -> Result<Option<Vec<FeedRow>>, StoreError> {
+        self.read(|map| stock::feed_part(map, id, n))
     }
 
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ use super::{
     envelope::{self, Sealed},
     layout,
 };
+use crate::stock::Movement;
 
 /// A commit that only has to be compared and written.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Prepared {
     pub(super) removed: Vec<Vec<u8>>,
     /// Values to append under a prefix, each with the next number.
     pub(super) appended: Vec<Appended>,
+    /// Movements of stock: worked out over the levels as they are when they are written.
+    pub(super) movements: Vec<Movement>,
 }
 
 /// A value that may be written only over a certain version.
@@ -44,7 +47,7 @@ pub(super) struct Appended {
 impl Prepared {
     /// Encodes changes. Fails with `TooLarge`, or with `Conflict` where two of them write the same thing.
     pub(super) fn new(changes: Changes) -> Result<Self, StoreError> {
-        let Changes { records, channels, set_aside, cleared, old_events, tokens } = changes;
+        let Changes { records, channels, set_aside, cleared, old_events, tokens, stock } = changes;
         let mut guarded = Vec::with_capacity(records.len() + channels.len());
         for mut record in records {
             let key = layout::record(&record.id);
@@ -65,20 +68,21 @@ impl Prepared {
             let name = format!("the state of channel {merchant}.{channel}");
             guarded.push(Guarded { key, expected, value, name, index: None });
         }
+        let mut plain = Vec::with_capacity(set_aside.len() + tokens.len());
+        let mut removed: Vec<Vec<u8>> =
+            cleared.iter().map(|(merchant, channel, id)| layout::aside(merchant, channel, id)).collect();
+        let movements = stock.prepare(&mut guarded, &mut plain, &mut removed)?;
         let mut seen = BTreeSet::new();
         if let Some(twice) = guarded.iter().find(|guarded| !seen.insert(&guarded.key)) {
             return Err(StoreError::Conflict(twice.name.clone()));
         }
 
-        let mut plain = Vec::with_capacity(set_aside.len() + tokens.len());
         for aside in set_aside {
             plain.push(seal_plain(layout::aside(&aside.merchant, &aside.channel, &aside.id), &aside)?);
         }
         for (merchant, channel, value) in tokens {
             plain.push(seal_plain(layout::tokens(&merchant, &channel), &value)?);
         }
-        let removed =
-            cleared.iter().map(|(merchant, channel, id)| layout::aside(merchant, channel, id)).collect();
 
         let mut appended = Vec::with_capacity(old_events.len());
         for (id, events) in old_events {
@@ -90,16 +94,23 @@ impl Prepared {
             let value = envelope::seal(&prefix, 0, &events)?;
             appended.push(Appended { prefix, value });
         }
-        Ok(Self { guarded, plain, removed, appended })
+        Ok(Self { guarded, plain, removed, appended, movements })
     }
 
     /// How many values it writes, about: what a batch is measured by.
     pub(super) fn weight(&self) -> usize {
-        self.guarded.len() + self.plain.len() + self.removed.len() + self.appended.len()
+        self.guarded.len()
+            + self.plain.len()
+            + self.removed.len()
+            + self.appended.len()
+            + 2 * self.movements.len()
     }
 }
 
-fn seal_plain(key: Vec<u8>, value: &impl serde::Serialize) -> Result<(Vec<u8>, Sealed), StoreError> {
+pub(super) fn seal_plain(
+    key: Vec<u8>,
+    value: &impl serde::Serialize,
+) -> Result<(Vec<u8>, Sealed), StoreError> {
     layout::check(&key)?;
     let sealed = envelope::seal(&key, 0, value)?;
     Ok((key, sealed))

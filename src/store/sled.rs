@@ -26,7 +26,7 @@ use std::{
 
 use ::sled::{Db, IVec};
 use async_trait::async_trait;
-use sdk::Timestamp;
+use sdk::{RemoteId, Timestamp};
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
@@ -38,11 +38,18 @@ use super::{
     prepare::Prepared,
     questions::{self, Skipped},
     space::{Batch, Space},
+    stock,
 };
-use crate::record::{Event, Record, RecordId};
+use crate::{
+    record::{Event, Record, RecordId},
+    stock::{Feed, FeedRow, Level, Listing, Moved, ProductFlag, Run, RunPart, Shown, StockState},
+};
 
 /// The folder inside the store's path: the path itself may hold other things, such as the API's socket.
 const FOLDER: &str = "sled";
+
+/// So many SKUs are looked up on the caller's thread: a parcel's, not a catalogue's.
+const SHORT: usize = 32;
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -221,6 +228,69 @@ impl Store for SledStore {
 
     async fn tokens(&self, merchant: &str, channel: &str) -> Result<Option<String>, StoreError> {
         self.read(|disk| questions::tokens(disk, merchant, channel))
+    }
+
+    async fn levels(&self, after: Option<(String, String)>, limit: usize) -> Result<Vec<Level>, StoreError> {
+        self.scan(move |disk, skipped| stock::levels(disk, after.as_ref(), limit, skipped)).await
+    }
+
+    async fn levels_of(&self, skus: Vec<String>) -> Result<Vec<Level>, StoreError> {
+        if skus.len() <= SHORT {
+            let status = Arc::clone(&self.disk.status);
+            return self.read(|disk| stock::levels_of(disk, &skus, &mut |error| status.skip(error)));
+        }
+        self.scan(move |disk, skipped| stock::levels_of(disk, &skus, skipped)).await
+    }
+
+    async fn moves_of(&self, sku: &str) -> Result<Vec<(String, Moved)>, StoreError> {
+        let sku = sku.to_owned();
+        self.scan(move |disk, skipped| stock::moves_of(disk, &sku, skipped)).await
+    }
+
+    async fn listings(&self, merchant: &str, channel: &str) -> Result<Vec<Listing>, StoreError> {
+        let (merchant, channel) = (merchant.to_owned(), channel.to_owned());
+        self.scan(move |disk, skipped| stock::listings(disk, &merchant, &channel, skipped)).await
+    }
+
+    async fn listings_of(
+        &self,
+        merchant: &str,
+        channel: &str,
+        variants: Vec<RemoteId>,
+    ) -> Result<Vec<Listing>, StoreError> {
+        let (merchant, channel) = (merchant.to_owned(), channel.to_owned());
+        self.scan(move |disk, skipped| stock::listings_of(disk, &merchant, &channel, &variants, skipped))
+            .await
+    }
+
+    async fn shown(&self, merchant: &str, channel: &str) -> Result<Vec<Shown>, StoreError> {
+        let (merchant, channel) = (merchant.to_owned(), channel.to_owned());
+        self.scan(move |disk, skipped| stock::shown(disk, &merchant, &channel, skipped)).await
+    }
+
+    async fn stock_state(&self, merchant: &str, channel: &str) -> Result<Option<StockState>, StoreError> {
+        self.read(|disk| stock::state(disk, merchant, channel))
+    }
+
+    async fn run(&self, merchant: &str, channel: &str, n: u32) -> Result<Option<Run>, StoreError> {
+        self.read(|disk| stock::run(disk, merchant, channel, n))
+    }
+
+    async fn run_parts(&self, merchant: &str, channel: &str, n: u32) -> Result<Vec<RunPart>, StoreError> {
+        let (merchant, channel) = (merchant.to_owned(), channel.to_owned());
+        self.scan(move |disk, skipped| stock::run_parts(disk, &merchant, &channel, n, skipped)).await
+    }
+
+    async fn flags(&self) -> Result<Vec<ProductFlag>, StoreError> {
+        self.scan(|disk, _| stock::flags(disk)).await
+    }
+
+    async fn feeds(&self) -> Result<Vec<Feed>, StoreError> {
+        self.scan(stock::feeds).await
+    }
+
+    async fn feed_part(&self, id: &str, n: u32) -> Result<Option<Vec<FeedRow>>, StoreError> {
+        self.read(|disk| stock::feed_part(disk, id, n))
     }
 
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {

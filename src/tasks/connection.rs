@@ -46,6 +46,8 @@ pub struct Ledge {
     known: Mutex<Known>,
     /// One writer of the state at a time, so that our own tasks do not race each other.
     turn: tokio::sync::Mutex<()>,
+    /// One pull at a time: a push of stock pulls for itself.
+    pulls: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -63,6 +65,7 @@ impl Ledge {
         Self {
             known: Mutex::new(Known { state, cursor, write_denied: false }),
             turn: tokio::sync::Mutex::new(()),
+            pulls: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -115,6 +118,11 @@ impl Ledge {
     /// The right to write the state; held while a commit with it is under way.
     pub async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.turn.lock().await
+    }
+
+    /// The right to pull.
+    pub async fn pull_turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.pulls.lock().await
     }
 
     /// A commit with this state was acknowledged.

@@ -1,4 +1,5 @@
-//! The thin I/O around the core: [`pull`], [`sweep`] and [`look`] read channels, [`deliver`] is the only writer to them.
+//! The thin I/O around the core: [`pull`], [`sweep`], [`look`] and [`products`] read channels, [`deliver`] writes orders to
+//! them, [`stock`] what they may show of the supplier's stock.
 //!
 //! A task is one activation: it is started by the daemon's loop, asks, hands what it got to the ledger, and ends
 //! with a [`Verdict`] on when it may run again. Between two steps it looks whether the daemon is draining.
@@ -6,7 +7,9 @@
 pub mod connection;
 pub mod deliver;
 pub mod look;
+pub mod products;
 pub mod pull;
+pub mod stock;
 pub mod sweep;
 
 use std::{
@@ -65,6 +68,8 @@ pub struct Verdict {
     pub denied: bool,
     /// The channel asked for this wait.
     pub retry_after: Option<Duration>,
+    /// It is to run again after this, without waiting for its schedule.
+    pub again_after: Option<Duration>,
     /// The store is broken: the process must end.
     pub fatal: Option<StoreError>,
 }

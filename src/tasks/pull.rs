@@ -21,6 +21,7 @@ const RACES: usize = 5;
 /// Reads a channel's changed orders to the end.
 pub async fn run(shared: &Shared, connection: &Connection) -> Verdict {
     let (merchant, channel) = (&*connection.key.merchant, &*connection.key.channel);
+    let _turn = connection.ledge.pull_turn().await;
     let mut done = Done::default();
     let result = pages(shared, connection, &mut done).await;
     let now = shared.ledger.clock().now();

@@ -345,16 +345,9 @@ fn each_mistake_of_a_merchant_is_refused_in_its_place() {
             "m.toml:2: `orders.cancellations` cannot be",
             "\"request\"",
         ),
-        (
-            "[inventory]\nsync = true\n",
-            "m.toml:2: `inventory.sync = true`: inventory sync is not built yet",
-            "false",
-        ),
-        (
-            "[inventory]\nreserve = 3\n",
-            "m.toml:2: `inventory.reserve` other than 0 is not built yet",
-            "later",
-        ),
+        ("[inventory]\nsync = 1\n", "m.toml:2: `inventory.sync` must be true or false", ""),
+        ("[inventory]\nwhen_stale = \"guess\"\n", "m.toml:2: `inventory.when_stale` cannot be", "\"zero\""),
+        ("[inventory]\nwarehouses = [\"moon\"]\n", "m.toml:2: unknown warehouse `moon`", "supplier"),
         ("[inventory]\nshare_percent = 200\n", "m.toml:2: `inventory.share_percent` must be between", ""),
         ("[schedule]\norders = 5\n", "m.toml:2: `schedule.orders` must be text in quotes", ""),
         (

@@ -5,4 +5,5 @@ mod config;
 mod daemon;
 mod plan;
 mod readme;
+mod stock;
 mod store;

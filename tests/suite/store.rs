@@ -8,7 +8,7 @@ use portald::{
         AccountLine, Event, Level, Owner, Part, Record, RecordId, Rule, SCHEMA, SupplierLine, SupplierOrder,
     },
     store::{
-        Aside, Changes, ChannelState, Query, Store, StoreError,
+        Aside, Changes, ChannelState, Query, StockChanges, Store, StoreError,
         memory::{Failure, MemoryStore},
         sled::{Options, SledStore},
     },
@@ -19,13 +19,13 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 /// A store under test, with its folder.
-struct Bench {
-    store: Arc<dyn Store>,
-    name: &'static str,
+pub(crate) struct Bench {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) name: &'static str,
     _folder: Option<TempDir>,
 }
 
-fn both() -> Vec<Bench> {
+pub(crate) fn both() -> Vec<Bench> {
     let folder = tempfile::tempdir().unwrap();
     let sled = Arc::new(open(folder.path()));
     vec![
@@ -234,6 +234,7 @@ async fn a_commit_over_another_version_conflicts_and_writes_nothing_at_all() {
             cleared: Vec::new(),
             old_events: vec![(id("1"), vec![event(1)])],
             tokens: vec![("bluefin".to_owned(), "shop".to_owned(), "secret".to_owned())],
+            stock: StockChanges::default(),
         };
         let error = store.commit(changes).await.unwrap_err();
         assert_eq!(error.to_string(), "order bluefin.shop.1 was changed meanwhile", "{name}");

@@ -116,6 +116,12 @@ impl Inbox {
                     .map_err(|error| unavailable(operation, &file.path, error))?;
                 self.put(operation, &self.settings.inbox().join(name(&file.path)), &bytes)?;
             }
+            let catalogue = seed.join("products.csv");
+            match self.files.read(&catalogue, LARGEST) {
+                Ok(bytes) => self.put(operation, &self.settings.path.join("products.csv"), &bytes)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(unavailable(operation, &catalogue, error)),
+            }
             let done = self.settings.path.join(".seeded");
             self.rename(operation, &seeding, &done)?;
         }

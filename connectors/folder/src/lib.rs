@@ -5,13 +5,15 @@ mod error;
 mod fulfillments;
 mod inbox;
 mod orders;
+mod stock;
 mod wire;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sdk::{
     Capabilities, Channel, CheckReport, Configured, Connector, Context, FulfillmentRequest, OrderPage,
-    PullRequest, Pushed, RemoteId, Result, TrackingUpdate, async_trait, settings::Section,
+    PullRequest, Pushed, RemoteId, Result, StockLevel, StockOutcome, StockWrite, TrackingUpdate, VariantPage,
+    async_trait, settings::Section,
 };
 
 use crate::{config::Settings, inbox::Inbox};
@@ -34,8 +36,9 @@ const CAPABILITIES: Capabilities = Capabilities {
     voids: false,
     void_notices: true,
     split_mirror: false,
-    stock_writes: false,
-    stock_batch: 0,
+    stock_writes: true,
+    stock_batch: stock::BATCH,
+    // The quantities are ours alone: nobody else writes the file.
     compare_and_set_stock: false,
     // A write is one file under its key, the same at every attempt: safe to repeat.
     finds_fulfillments: false,
@@ -88,7 +91,14 @@ impl Channel for FolderChannel {
     }
 
     async fn check(&self) -> Result<CheckReport> {
-        self.inbox().check()
+        let mut inbox = self.inbox();
+        let mut report = inbox.check()?;
+        match stock::check(&*self.context.files, inbox.settings(), &self.context.label) {
+            Some(Ok(proved)) => report.proved.push(proved),
+            Some(Err(warning)) => report.warnings.push(warning),
+            None => {}
+        }
+        Ok(report)
     }
 
     async fn pull_orders(&self, request: &PullRequest) -> Result<OrderPage> {
@@ -113,5 +123,22 @@ impl Channel for FolderChannel {
     async fn void_fulfillment(&self, order: &RemoteId, fulfillment: &RemoteId, key: &str) -> Result<()> {
         let name = format!("{key}/{fulfillment}");
         self.write("void_fulfillment", &name, &fulfillments::voided(order, fulfillment, key))
+    }
+
+    async fn products(&self, page: Option<&str>) -> Result<VariantPage> {
+        let inbox = self.inbox();
+        stock::products(&*self.context.files, inbox.settings(), page, &self.context.label)
+    }
+
+    async fn read_stock(&self, items: &[RemoteId]) -> Result<Vec<StockLevel>> {
+        let inbox = self.inbox();
+        stock::read(&*self.context.files, inbox.settings(), items)
+    }
+
+    async fn push_stock(&self, write: &StockWrite) -> Result<Vec<StockOutcome>> {
+        let mut inbox = self.inbox();
+        inbox.prepare("push_stock")?;
+        let now = self.context.clock.now();
+        stock::push(&*self.context.files, inbox.settings(), write, now)
     }
 }

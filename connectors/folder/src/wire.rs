@@ -287,8 +287,9 @@ mod tests {
     #[test]
     fn the_readme_names_every_column() {
         let readme = include_str!("../README.md");
-        let out = crate::fulfillments::COLUMNS.into_iter();
-        for column in COLUMNS.iter().map(|(column, _)| *column).chain(out) {
+        let out = crate::fulfillments::COLUMNS.into_iter().chain(crate::stock::STOCK_COLUMNS);
+        let products = crate::stock::PRODUCT_COLUMNS.iter().map(|(column, _)| *column);
+        for column in COLUMNS.iter().map(|(column, _)| *column).chain(out).chain(products) {
             assert!(readme.contains(&format!("`{column}`")), "{column}");
         }
     }

@@ -38,6 +38,12 @@ pub trait Configured: Send + Sync + fmt::Debug {
         Vec::new()
     }
 
+    /// Why stock cannot be written with these settings though this kind of channel takes it (no location is named),
+    /// and what to do. `None`: it can.
+    fn stock_gap(&self) -> Option<String> {
+        None
+    }
+
     /// Connects. No I/O here: the first call of the channel does it.
     fn connect(&self, context: Context) -> Arc<dyn Channel>;
 }

@@ -9,6 +9,25 @@ use crate::store::{StoreError, envelope, layout, questions, space::Space};
 /// How many index entries are repaired in one batch.
 const REPAIRS: usize = 1000;
 
+/// Every kind of value that stands in an envelope.
+const KINDS: [u8; 15] = [
+    layout::RECORD,
+    layout::EVENTS,
+    layout::CHANNEL,
+    layout::TOKENS,
+    layout::ASIDE,
+    layout::LEVEL,
+    layout::MOVED,
+    layout::LISTING,
+    layout::SHOWN,
+    layout::STOCK,
+    layout::RUN,
+    layout::RUN_PART,
+    layout::FLAG,
+    layout::FEED,
+    layout::FEED_PART,
+];
+
 /// What the store's layout is called. Another one is refused.
 const CURRENT: &[u8] = b"1";
 
@@ -46,7 +65,7 @@ pub(super) fn prepare(disk: &Disk) -> Result<bool, StoreError> {
 fn look_through(disk: &Disk) -> Result<(), StoreError> {
     let mut wanted = BTreeMap::new();
     let mut records = 0_u64;
-    for kind in [layout::RECORD, layout::EVENTS, layout::CHANNEL, layout::TOKENS, layout::ASIDE] {
+    for kind in KINDS {
         for entry in disk.scan(&[kind], None) {
             let (key, value) = entry?;
             let json = match questions::open(disk, &key, value) {

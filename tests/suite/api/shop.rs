@@ -19,7 +19,7 @@ use portald::{
     control::Request as Control,
     ledger::Ledger,
     plan::routing::Catalogue,
-    policy::{Fields, Policies, Policy},
+    policy::{Fields, Policies, Policy, StockRules},
     record::Part,
     store::{Aside, Changes, ChannelState, Store, memory::MemoryStore},
     tasks::look::Look,
@@ -89,7 +89,11 @@ impl Shop {
         let store = Arc::new(MemoryStore::new());
         let ledger = Arc::new(Ledger::new(store.clone(), Arc::new(Fixed)));
         let channels = BTreeMap::from([(("m".to_owned(), "shop".to_owned()), Arc::new(policy()))]);
-        ledger.set_policies(Policies { zone: chrono_tz::Tz::America__Chicago, channels });
+        ledger.set_policies(Policies {
+            zone: chrono_tz::Tz::America__Chicago,
+            channels,
+            ..Policies::default()
+        });
         let board = Arc::new(Board::default());
         let (control, mut requests) = tokio::sync::mpsc::channel(4);
         let heard = Arc::new(Mutex::new(Vec::new()));
@@ -251,6 +255,7 @@ fn policy() -> Policy {
         read_back: Duration::from_secs(60),
         retry_cap: Duration::from_secs(3600),
         warehouses: vec!["main".to_owned()],
+        stock: StockRules::default(),
     }
 }
 

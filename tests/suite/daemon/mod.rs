@@ -117,6 +117,8 @@ fn wiring(shop: &Arc<Shop>, secret: u64) -> ChannelWiring {
         orders: schedule(ORDERS, 10),
         deliver: schedule(DELIVER, 2),
         sweep: schedule(SWEEP, 86_400),
+        products: None,
+        inventory: None,
         overlap: Duration::from_secs(300),
         sweep_days: 3,
         first_contact: start(),

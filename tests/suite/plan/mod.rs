@@ -5,5 +5,5 @@ mod cancellation;
 mod cases;
 mod histories;
 mod ledger;
-mod model;
+pub(crate) mod model;
 mod rare;

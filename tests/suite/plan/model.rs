@@ -9,7 +9,7 @@ use portald::{
         delivery::{self, Outcome, Step},
         routing::Catalogue,
     },
-    policy::{Fields, Policies, Policy},
+    policy::{Fields, Policies, Policy, StockRules},
     record::{Part, Record},
 };
 use sdk::{
@@ -67,6 +67,7 @@ pub(crate) fn policy() -> Policy {
         read_back: Duration::from_secs(60),
         retry_cap: Duration::from_secs(3600),
         warehouses: vec!["main".to_owned()],
+        stock: StockRules::default(),
     }
 }
 

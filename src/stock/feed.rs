@@ -1,0 +1,33 @@
+//! An import on its way into the figures: staged in parts, accepted as a whole, then applied part by part.
+//!
+//! A part's rows are applied in the commit that takes the part away. So an import that was accepted is applied to its
+//! end exactly once, also over a crash, and one that was not accepted leaves no trace in any figure.
+
+use sdk::{Timestamp, skip_false};
+use serde::{Deserialize, Serialize};
+
+/// Rows of one part.
+pub const PART_ROWS: usize = 500;
+
+/// An import that is staged, or accepted and not yet wholly applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feed {
+    /// Layout number: [`super::SCHEMA`].
+    pub schema: u16,
+    /// Its id: when it began, and a number.
+    pub id: String,
+    /// When it began.
+    pub at: Timestamp,
+    /// Quantities are added, not set.
+    #[serde(default, skip_serializing_if = "skip_false")]
+    pub delta: bool,
+    /// All of it was read and is well: it is applied.
+    #[serde(default, skip_serializing_if = "skip_false")]
+    pub accepted: bool,
+    /// Parts staged.
+    pub parts: u32,
+}
+
+/// One row, as short as it can be stored: SKU, warehouse, quantity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedRow(pub String, pub String, pub i64);
