@@ -9,8 +9,10 @@
 //!   has a group: where no figure changes there is none (`inventory-adjust-zero-delta-noop.json`).
 //! * **[schema]** with a figure that is not the expected one "the mutation fails" with `CHANGE_FROM_QUANTITY_STALE`. Not
 //!   recorded: how that names its item, and whether the rest of the batch is set. See the next section.
-//! * **[docs]** (<https://shopify.dev/docs/api/usage/implementing-idempotency>) the same key and the same input: the first
-//!   outcome again. `IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED`: nothing was set under that key, and it is used up.
+//! * **[docs]** (<https://shopify.dev/changelog/adding-idempotency-for-inventory-adjustments-and-refund-mutations>) the same
+//!   key and the same input: the result of the first again, and a UUID is the best key. **[schema]** the words of the codes:
+//!   `IDEMPOTENCY_CONCURRENT_REQUEST` is still under way, after `IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED` a new key is needed.
+//!   Whether a refusal counts as such a failure or is told again is not: both are read right.
 //!
 //! # When some of a batch are refused
 //! The whole is taken as not set: what was named has its outcome, and the rest goes again in the same call, under a key of
@@ -314,6 +316,10 @@ async fn send(
     let response = admin.send(ask, &variables).await.map_err(lacks_scope)?;
     let decoded = admin.decode::<SetQuantitiesData>(ask, response.body()).map_err(unknown)?;
     if let Some(payload) = decoded.data.inventory_set_quantities {
+        if payload.user_errors.is_empty() && !decoded.errors.is_empty() {
+            let what = error::failure(ask.name(), &decoded.errors, None).message;
+            return Err(Error::new(ErrorKind::Indeterminate, ask.name(), what));
+        }
         return Ok(payload.user_errors);
     }
     // The words of keys may come as an error of the whole, as they do for mutations whose refusals have no code.

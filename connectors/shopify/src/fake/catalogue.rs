@@ -1,10 +1,10 @@
 //! The model's catalogue: variants, their inventory items, and what is available of each at each location.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use sdk::{RemoteId, Timestamp};
 
-use super::{FakeShop, LOCATION};
+use super::{FakeShop, LOCATION, NewOrder};
 
 /// A product of one variant, to add.
 #[derive(Clone, Debug)]
@@ -129,12 +129,24 @@ pub(super) struct Catalogue {
     by_sku: BTreeMap<String, u64>,
     /// What the API was made to set, oldest first.
     pub(super) writes: Vec<FakeStockWrite>,
-    /// Keys of writes: their input, and the answer where they did not fail.
-    pub(super) keys: BTreeMap<String, (serde_json::Value, Option<serde_json::Value>)>,
+    /// Keys of writes.
+    pub(super) keys: BTreeMap<String, FakeKey>,
     /// Writes that are answered as being under way.
     pub(super) busy: u32,
     /// Sets those of a batch that are not refused.
     pub(super) sets_the_rest: bool,
+    /// Tells a refusal again under the same key.
+    pub(super) repeats_refusals: bool,
+    /// Orders that are placed just before a write each.
+    pub(super) ahead: VecDeque<NewOrder>,
+}
+
+/// A key that was used.
+#[derive(Debug)]
+pub(super) struct FakeKey {
+    pub(super) input: serde_json::Value,
+    pub(super) answer: serde_json::Value,
+    pub(super) failed: bool,
 }
 
 impl Catalogue {
@@ -254,6 +266,16 @@ impl FakeShop {
     /// Sets those of a batch that are not refused, from now on. (Nothing tells for sure that a real shop sets none.)
     pub fn set_the_rest(&self) {
         self.state().shop.catalogue.sets_the_rest = true;
+    }
+
+    /// Tells a refusal again under the same key, in place of calling the key used up. (Which of them is not recorded.)
+    pub fn repeat_refusals(&self) {
+        self.state().shop.catalogue.repeats_refusals = true;
+    }
+
+    /// Places this order between whatever was read and the next write of stock; one order a write.
+    pub fn place_before_write(&self, order: NewOrder) {
+        self.state().shop.catalogue.ahead.push_back(order);
     }
 
     /// Forgets the keys of all writes: they are kept for a time.

@@ -365,6 +365,11 @@ impl FakeShop {
                 return throttled(price, &status);
             }
         }
+        if operation == "PortaldSetStock"
+            && let Some(order) = state.shop.catalogue.ahead.pop_front()
+        {
+            state.shop.place(order, now);
+        }
         let mut answer = stock::answer(&mut state.shop.catalogue, &scopes, body)
             .unwrap_or_else(|| answers::answer(&mut state.shop, &scopes, &operation, variables, now));
         answer["extensions"] = json!({ "cost": {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     answers::{data, gid, number, stamp},
-    catalogue::{Catalogue, FakeLevel, FakeStockWrite, FakeVariant},
+    catalogue::{Catalogue, FakeKey, FakeLevel, FakeStockWrite, FakeVariant},
 };
 
 /// Objects of one question, cursor by cursor.
@@ -182,19 +182,19 @@ fn set(catalogue: &mut Catalogue, body: &Value) -> Value {
         );
     }
     match catalogue.keys.get(key) {
-        Some((before, _)) if before != input => {
+        Some(used) if used.input != *input => {
             return of_key(
                 "The same idempotency key cannot be used with different operation parameters.",
                 "IDEMPOTENCY_KEY_PARAMETER_MISMATCH",
             );
         }
-        Some((_, Some(answer))) => return answer.clone(),
-        Some((_, None)) => {
+        Some(used) if used.failed && !catalogue.repeats_refusals => {
             return of_key(
                 "A previous request with this idempotency key failed. Retry with a new idempotency key.",
                 "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED",
             );
         }
+        Some(used) => return used.answer.clone(),
         None => {}
     }
     // What is wrong with the request itself is found before anything is compared.
@@ -211,7 +211,8 @@ fn set(catalogue: &mut Catalogue, body: &Value) -> Value {
         }
     }
     let answer = answered(errors);
-    catalogue.keys.insert(key.to_owned(), (input.clone(), (!failed).then(|| answer.clone())));
+    let used = FakeKey { input: input.clone(), answer: answer.clone(), failed };
+    catalogue.keys.insert(key.to_owned(), used);
     answer
 }
 
