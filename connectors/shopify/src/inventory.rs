@@ -24,7 +24,7 @@
 //! Each request's key is derived from the batch's key, the round and all that the request says, so that repeating the
 //! call repeats its requests, and a key never stands for two inputs, not even after the settings name another location.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use sdk::{
     Effect, Error, ErrorKind, Priority, RemoteId, Result, StockChange, StockLevel, StockOutcome, StockWrite,
@@ -57,9 +57,6 @@ const REASON: &str = "correction";
 /// The shop's bound, either way. (Recorded: `INVALID_QUANTITY_TOO_HIGH` past it.)
 const MOST_UNITS: i64 = 1_000_000_000;
 
-/// Until a request that is still under way with the same key is asked about again.
-const CONCURRENT: Duration = Duration::from_secs(5);
-
 /// The location's global id.
 pub(crate) fn location_gid(location: &str) -> String {
     format!("gid://shopify/Location/{location}")
@@ -72,10 +69,10 @@ fn item_gid(item: &RemoteId) -> Option<String> {
     good.then(|| format!("gid://shopify/InventoryItem/{id}"))
 }
 
-/// A scope that lacks stops stock, and nothing else of the channel.
+/// A scope that lacks stops stock, and nothing else of the channel; it is no fault of the batch either.
 pub(crate) fn lacks_scope(mut error: Error) -> Error {
     if has::<LacksScope>(&error) {
-        error.kind = ErrorKind::Rejected;
+        error.kind = ErrorKind::Unsupported;
         error.message = format!(
             "{} (stock needs the scopes read_products, read_inventory and write_inventory)",
             error.message
@@ -89,13 +86,19 @@ pub(crate) fn whole_answer(ask: Ask, errors: &[GraphError]) -> Result<()> {
     if errors.is_empty() { Ok(()) } else { Err(lacks_scope(error::failure(ask.name(), errors, None))) }
 }
 
+/// This batch is not taken.
 fn rejected(ask: Ask, what: impl Into<String>) -> Error {
     Error::new(ErrorKind::Rejected, ask.name(), what)
 }
 
+/// No batch is taken with these settings.
+fn unsupported(ask: Ask, what: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Unsupported, ask.name(), what)
+}
+
 /// The last line before a request: one known location, no more than a batch.
 fn guard(ask: Ask, location: Option<&str>, items: usize) -> Result<&str> {
-    let location = location.ok_or_else(|| rejected(ask, "the channel's settings name no `location`"))?;
+    let location = location.ok_or_else(|| unsupported(ask, "the channel's settings name no `location`"))?;
     if items > MOST_ITEMS {
         return Err(rejected(ask, format!("{items} items are more than one call takes ({MOST_ITEMS})")));
     }
@@ -248,15 +251,16 @@ fn verdict(ask: Ask, location: &str, errors: &[QuantityError], sent: usize) -> R
     }
     let has = |word: &str| errors.iter().any(|error| error.code.as_deref() == Some(word));
     if has("IDEMPOTENCY_CONCURRENT_REQUEST") {
+        // What came of it is not known yet: the same key would tell later, and so does reading.
         let what = "the same write is still under way on the shop";
-        return Err(Error::new(ErrorKind::RateLimited, ask.name(), what).after(Some(CONCURRENT)));
+        return Err(Error::new(ErrorKind::Indeterminate, ask.name(), what));
     }
     if has("IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED") {
         return Ok(Verdict::UsedUp);
     }
     let nowhere = |error: &QuantityError| error.code.as_deref() == Some("INVALID_LOCATION");
     if errors.iter().all(nowhere) && errors.len() >= sent {
-        return Err(rejected(ask, format!("the shop has no location {location}: see `location`")));
+        return Err(unsupported(ask, format!("the shop has no location {location}: see `location`")));
     }
     let mut named: Vec<Option<StockOutcome>> = vec![None; sent];
     let mut somebody_is_stale = false;

@@ -110,12 +110,12 @@ async fn what_the_app_may_not_read_does_not_pass_for_what_is_not_there() {
         bench.shop.set_scopes(scopes);
         let error = bench.channel.products(None).await.unwrap_err();
         // Not `Unauthorized`: orders go on.
-        assert_eq!(error.kind, ErrorKind::Rejected, "{error}");
+        assert_eq!(error.kind, ErrorKind::Unsupported, "{error}");
         assert!(error.message.contains("write_inventory"), "{error}");
     }
     bench.shop.set_scopes(&["read_products"]);
     let error = bench.channel.read_stock(&[item]).await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Rejected, "{error}");
+    assert_eq!(error.kind, ErrorKind::Unsupported, "{error}");
 }
 
 #[tokio::test(start_paused = true)]
