@@ -6,7 +6,7 @@
 //!   leave the field null, beside an error.
 //! * **[recorded]** a refused item is named by its place: `["input", "quantities", "0", "inventoryItemId"]`, with a code,
 //!   and each refusal seen has no `inventoryAdjustmentGroup`. An answer without refusals is a success, whether or not it
-//!   has a group: where no figure changes there is none (`inventory-adjust-zero-delta-noop.json`).
+//!   has a group: its sister that adjusts has none where no figure changes (`inventory-adjust-zero-delta-noop.json`).
 //! * **[schema]** with a figure that is not the expected one "the mutation fails" with `CHANGE_FROM_QUANTITY_STALE`. Not
 //!   recorded: how that names its item, and whether the rest of the batch is set. See the next section.
 //! * **[docs]** (<https://shopify.dev/changelog/adding-idempotency-for-inventory-adjustments-and-refund-mutations>) the same
