@@ -2,11 +2,13 @@
 //!
 //! Built from the contract, not from scripted replies: it has orders with lines, addresses and shipments, statuses that
 //! follow what happens, pages that shift, stamps of whole seconds, 204s for empty lists, a budget of requests and the
-//! refusals of too many units. What the contract leaves open can be read either way (`exclusive_bounds`,
+//! refusals of too many units; products, and stock by location that is set some time after it was asked for. What the contract leaves open can be read either way (`exclusive_bounds`,
 //! `list_archived`, `cap_pages`). It is deterministic: time is its clock's, ids count up.
 
 mod answers;
+mod goods;
 mod model;
+mod shelves;
 
 use std::{
     collections::BTreeMap,
@@ -20,8 +22,10 @@ use sdk::{Clock, Http, RemoteId, Timestamp, TransportError, async_trait};
 use serde_json::{Value, json};
 
 use answers::{Answer, Readings};
+pub use goods::{FakeVariant, NewProduct, Tracking};
 pub use model::{FakeAddress, FakeLine, FakeOrder, FakeShipment, NewLine, NewOrder};
 use model::{Store, Told};
+pub use shelves::Names;
 
 /// The hash of the store.
 pub const STORE: &str = "a1b2c3d4e5";
@@ -42,6 +46,8 @@ pub enum Fault {
     LoseAfterApplied,
     /// Another status, without acting.
     Status(u16),
+    /// Another status and this body, without acting.
+    StatusWith(u16, Vec<u8>),
     /// Another body with a 200, without acting.
     Body(Vec<u8>),
     /// The store acts, another body comes with a 200.
@@ -311,6 +317,16 @@ impl FakeStore {
         self.state().readings.cap = Some(cap);
     }
 
+    /// Lists of V3 do not tell how many entries there are.
+    pub fn leave_totals_out(&self) {
+        self.state().readings.untold = true;
+    }
+
+    /// What refused adjustments name.
+    pub fn name_refused(&self, names: Names) {
+        self.state().readings.names = names;
+    }
+
     /// Whether answers tell the store's time.
     pub fn tell_time(&self, dated: bool) {
         self.state().dated = dated;
@@ -362,8 +378,17 @@ impl FakeStore {
         let query = request.uri().query().unwrap_or_default();
         let mut state = self.state();
         let readings = state.readings;
-        answers::answer(&mut state.store, readings, request.method(), path, query, request.body(), now)
+        let store = &mut state.store;
+        let answer = answers::answer(store, readings, request.method(), path, query, request.body(), now);
+        if request.method() == http::Method::GET {
+            store.goods.pass();
+        }
+        answer
     }
+}
+
+fn named_status(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// `GET /v2/orders/{}/products`
@@ -416,9 +441,9 @@ impl Http for FakeStore {
                 self.act(&request, &path);
                 lost()
             }
-            Fault::Status(status) => {
-                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                Ok(self.reply_bytes(status, Bytes::new(), Some(budget)))
+            Fault::Status(status) => Ok(self.reply_bytes(named_status(status), Bytes::new(), Some(budget))),
+            Fault::StatusWith(status, body) => {
+                Ok(self.reply_bytes(named_status(status), body.into(), Some(budget)))
             }
             Fault::Body(body) => Ok(self.reply_bytes(StatusCode::OK, body.into(), Some(budget))),
             Fault::BodyAfterApplied(body) => {
