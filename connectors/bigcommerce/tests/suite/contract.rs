@@ -9,12 +9,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use bigcommerce::fake::{FakeAddress, NewLine, NewOrder};
+use bigcommerce::fake::{FakeAddress, NewLine, NewOrder, NewProduct, Tracking};
 use bytes::Bytes;
 use sdk::{Http, OtherParcel, PullRequest, TrackingUpdate, TransportError, async_trait, carriers::CARRIERS};
 use serde_json::{Map, Value, json};
 
-use crate::shop::{PLAIN, bench, connect, seconds};
+use crate::shop::{Bench, PLAIN, bench, connect, seconds};
 
 /// The folder, or a line that says why there is none.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
@@ -80,6 +80,33 @@ impl Contract {
         let own = schema["properties"].as_object().into_iter().flat_map(|fields| fields.keys().cloned());
         let parts = schema["allOf"].as_array().into_iter().flatten().flat_map(|part| self.fields(part));
         own.chain(parts).collect()
+    }
+}
+
+impl Contract {
+    /// What a schema says of one field, in any of its parts.
+    fn field<'a>(&'a self, schema: &'a Value, name: &str) -> Option<&'a Value> {
+        let schema = self.resolved(schema);
+        let own = schema["properties"].get(name);
+        own.or_else(|| schema["allOf"].as_array()?.iter().find_map(|part| self.field(part, name)))
+    }
+
+    /// The fields of a value that its schema does not name, however deep.
+    fn strangers(&self, schema: &Value, value: &Value) -> Vec<String> {
+        let schema = self.resolved(schema);
+        match value {
+            Value::Object(fields) => fields
+                .iter()
+                .flat_map(|(name, value)| match self.field(schema, name) {
+                    Some(inner) => self.strangers(inner, value),
+                    None => vec![name.clone()],
+                })
+                .collect(),
+            Value::Array(entries) => {
+                entries.iter().flat_map(|entry| self.strangers(&schema["items"], entry)).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -188,14 +215,43 @@ async fn exercise() -> Vec<Passed> {
         request.page = Some(next);
     }
     channel.check().await.unwrap();
+    exercise_stock(&bench, &*channel).await;
     std::mem::take(&mut *recorder.passed.lock().unwrap())
 }
 
+/// The catalogue, and stock in all the ways that it is tracked.
+async fn exercise_stock(bench: &Bench, channel: &dyn sdk::Channel) {
+    bench.store.add_product("S-1", true, 5);
+    bench.store.add_product("S-2", false, 0);
+    let kinds = bench.store.add(NewProduct::of(&[("V-1", "Red"), ("V-2", "Blue")]).available(3));
+    bench.store.add(NewProduct::of(&[("W-1", "Red"), ("W-2", "Blue")]).tracked(Tracking::Product));
+    bench.store.set_available_at(&kinds[0], 2, 9);
+    let page = channel.products(None).await.unwrap();
+    assert!(page.next.is_none() && page.variants.len() == 6);
+    let items: Vec<_> = page.variants.iter().map(|variant| variant.item.clone()).collect();
+    channel.read_stock(&items).await.unwrap();
+    let changes = page.variants.iter().map(|variant| sdk::StockChange {
+        item: variant.item.clone(),
+        variant: variant.id.clone(),
+        sku: variant.sku.clone(),
+        from: None,
+        to: 7,
+    });
+    let write = sdk::StockWrite { key: "k".into(), changes: changes.collect() };
+    channel.push_stock(&write).await.unwrap();
+}
+
 fn all(folder: &Path) -> Vec<Contract> {
-    ["strict/orders.v2.strict.yml", "inventory.v3.yml", "store_information.v2.yml"]
-        .iter()
-        .map(|file| Contract::load(&folder.join(file)))
-        .collect()
+    [
+        "strict/orders.v2.strict.yml",
+        "inventory.v3.yml",
+        "store_information.v2.yml",
+        "products_catalog.v3.yml",
+        "product-variants_catalog.v3.yml",
+    ]
+    .iter()
+    .map(|file| Contract::load(&folder.join(file)))
+    .collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -223,11 +279,26 @@ async fn what_is_sent_and_what_the_model_answers_is_of_the_contract() {
                 .iter()
                 .find(|parameter| parameter["in"] == "query" && parameter["name"] == name)
                 .unwrap_or_else(|| panic!("{what} has no parameter {name}"));
-            let value = match parameter["schema"]["type"].as_str() {
-                Some("integer" | "number") => json!(text.parse::<i64>().unwrap()),
-                _ => json!(text.replace("%2B", "+")),
+            let schema = &parameter["schema"];
+            // The inventory calls its comma-separated lists `integer`: each of them is one.
+            let values: Vec<Value> = match schema["type"].as_str() {
+                Some("integer" | "number") if name.ends_with(":in") => {
+                    text.split(',').map(|part| json!(part.parse::<i64>().unwrap())).collect()
+                }
+                Some("integer" | "number") => vec![json!(text.parse::<i64>().unwrap())],
+                Some("array") => {
+                    let number = schema["items"]["type"] == "integer";
+                    let part = |part: &str| {
+                        if number { json!(part.parse::<i64>().unwrap()) } else { json!(part) }
+                    };
+                    vec![text.split(',').map(part).collect()]
+                }
+                _ => vec![json!(text.replace("%2B", "+"))],
             };
-            assert_eq!(contract.faults(&parameter["schema"], &value), [""; 0], "{what}: {name}={text}");
+            for value in &values {
+                assert_eq!(contract.faults(schema, value), [""; 0], "{what}: {name}={text}");
+            }
+            let value = &values[0];
             if name.contains("date") {
                 chrono::DateTime::parse_from_rfc3339(value.as_str().unwrap()).unwrap();
             }
@@ -253,7 +324,12 @@ async fn what_is_sent_and_what_the_model_answers_is_of_the_contract() {
             assert_eq!(passed.status, 404, "{what}: the contract has no {}", passed.status);
             continue;
         }
-        let schema = &response["content"]["application/json"]["schema"];
+        let kind = if response["content"]["application/problem+json"].is_object() {
+            "application/problem+json"
+        } else {
+            "application/json"
+        };
+        let schema = &response["content"][kind]["schema"];
         let answer: Value = serde_json::from_slice(&passed.answer).unwrap();
         assert_eq!(contract.faults(schema, &answer), [""; 0], "{what}: {answer}");
     }
@@ -268,6 +344,10 @@ async fn what_is_sent_and_what_the_model_answers_is_of_the_contract() {
         ("GET /time", vec![200]),
         ("GET /store", vec![200]),
         ("GET /inventory/locations/{location_id}/items", vec![200]),
+        ("GET /inventory/items", vec![200]),
+        ("PUT /inventory/adjustments/absolute", vec![200, 422]),
+        ("GET /catalog/products", vec![200]),
+        ("GET /catalog/variants", vec![200]),
     ]
     .into_iter()
     .map(|(what, statuses)| (what.to_owned(), statuses.into_iter().collect()))
@@ -310,8 +390,22 @@ async fn every_field_is_in_the_contract() {
             assert!(known.contains(field), "{schema} has no {field}");
         }
     }
+    let contracts = all(&folder);
+    let mut lists = 0;
     for passed in exercise().await {
         let path = passed.request.uri().path().to_owned();
+        if path.contains("/v3/") {
+            if passed.status == 200 {
+                let method = passed.request.method().as_str();
+                let found = contracts.iter().find_map(|it| Some((it, it.operation(method, &path)?.2)));
+                let (contract, operation) = found.unwrap();
+                let schema = &operation["responses"]["200"]["content"]["application/json"]["schema"];
+                let answer: Value = serde_json::from_slice(&passed.answer).unwrap();
+                assert_eq!(contract.strangers(schema, &answer), [""; 0], "{path}");
+                lists += usize::from(answer["data"].as_array().is_some_and(|data| !data.is_empty()));
+            }
+            continue;
+        }
         let schema = match path.rsplit('/').find(|part| part.parse::<u64>().is_err()) {
             Some("orders") => "order_Resp",
             Some("products") => "orderProducts",
@@ -335,6 +429,7 @@ async fn every_field_is_in_the_contract() {
             assert!(known.contains(field), "{schema} has no {field}");
         }
     }
+    assert!(lists >= 4, "only {lists} lists of V3 were seen");
 }
 
 /// The oracle can say no.
@@ -362,6 +457,22 @@ fn what_breaks_the_contract_is_found() {
     assert!(!contract.faults(&product, &json!({ "typ": "physical" })).is_empty());
     assert!(!contract.faults(&product, &json!({ "type": "hologram" })).is_empty());
     assert!(contract.faults(&product, &json!({ "event_date": null })).is_empty(), "nullable");
+    let contract = Contract::load(&folder.join("inventory.v3.yml"));
+    let adjustments = named("AdjustmentsAbsoluteRequest");
+    let item = |item: Value| json!({ "items": [item] });
+    let good = item(json!({ "location_id": 1, "variant_id": 2, "quantity": 3 }));
+    assert_eq!(contract.faults(&adjustments, &good), [""; 0]);
+    for bad in [
+        json!({ "location_id": 1, "variant_id": 2, "product_id": 2, "quantity": 3 }),
+        json!({ "location_id": 1, "quantity": 3 }),
+        json!({ "variant_id": 2, "quantity": 3 }),
+        json!({ "location_id": 1, "variant_id": "2", "quantity": 3 }),
+        json!({ "location_id": 1, "variant_id": 2, "quantity": 3.5 }),
+    ] {
+        assert!(!contract.faults(&adjustments, &item(bad.clone())).is_empty(), "{bad}");
+    }
+    let strange = json!({ "identity": { "variant": 7 }, "locations": [{ "location_id": 1, "on_hand": 2 }] });
+    assert_eq!(contract.strangers(&named("ItemResponse"), &strange), ["variant", "on_hand"]);
 }
 
 /// Each example of the contract is an order, a line, an address, a shipment that can be read.

@@ -10,5 +10,7 @@ mod facts;
 mod faults;
 mod paging;
 mod parcels;
+mod products;
 mod rubbish;
 mod shop;
+mod stock;
