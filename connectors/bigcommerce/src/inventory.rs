@@ -7,7 +7,8 @@
 //! # Writing
 //! `PUT /v3/inventory/adjustments/absolute` takes up to 2,000 items and answers with a `transaction_id`: the store applies
 //! them some time later, and compares nothing. It is set, never added, so that it may be sent again; of two that are under
-//! way at once "you never know which will be the first", so that there must be one at a time.
+//! way at once "you never know which will be the first" (BigCommerce's guide *Inventory adjustments*, which the contract
+//! links to), so that there must be one at a time.
 //!
 //! # Refusals
 //! A 422 has the reason in its `title`, and no place for single items; nothing in the contract says that the others are
@@ -34,8 +35,8 @@ pub(crate) const BATCH: usize = 2_000;
 /// Items of one question. The contract allows 1,000 in an answer; half of them keep the address short.
 const PAGE: usize = 500;
 
-/// The most units of one item: beyond, "the store does not save the product or variant" (`inventory_level` in
-/// `product-variants_catalog.v3.yml`).
+/// The most units of one item: beyond, "the store does not save the product or variant" (the same guide; the figure is
+/// in `inventory_level` of `product-variants_catalog.v3.yml` too).
 const MOST_UNITS: u32 = 2_147_483_647;
 
 /// Times that a batch is sent without the items that were named in a refusal.

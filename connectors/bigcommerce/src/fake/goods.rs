@@ -217,7 +217,8 @@ impl Goods {
         self.apply(false);
     }
 
-    /// "You never know which will be the first": of those that are under way at once the latest is.
+    /// "You never know which will be the first" (the guide *Inventory adjustments*): of those that are under way at once
+    /// the latest is.
     fn apply(&mut self, all: bool) {
         if !all && self.under_way.first().is_none_or(|first| first.after > 0) {
             return;

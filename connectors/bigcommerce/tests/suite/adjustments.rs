@@ -82,6 +82,31 @@ async fn an_accepted_figure_shows_after_a_while_and_two_at_once_show_either() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn five_thousand_items_are_three_writes_and_ten_questions() {
+    let bench = bench(PLAIN);
+    let ids: Vec<RemoteId> =
+        (0..5_000).map(|at| bench.store.add_product(&format!("S-{at}"), true, 1)).collect();
+    let variants = bench.catalogue().await;
+    for (at, batch) in variants.chunks(2_000).enumerate() {
+        let changes: Vec<StockChange> = batch
+            .iter()
+            .zip(0..)
+            .map(|(variant, units)| change(variant, at as u32 * 2_000 + units))
+            .collect();
+        let outcomes = bench.channel.push_stock(&write(changes)).await.unwrap();
+        assert_eq!(outcomes, vec![StockOutcome::Accepted; batch.len()]);
+        bench.store.settle();
+        let items: Vec<RemoteId> = batch.iter().map(|variant| variant.item.clone()).collect();
+        assert_eq!(bench.levels(&items).await.len(), batch.len());
+    }
+    for (at, id) in ids.iter().enumerate() {
+        assert_eq!(bench.store.stock(id), Some(at as i64));
+    }
+    let counts = bench.store.counts();
+    assert_eq!((counts[ADJUST], counts[ITEMS]), (3, 10));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_order_takes_from_stock_and_a_later_figure_goes_over_it() {
     let bench = bench(PLAIN);
     let id = bench.store.add_product("A", true, 5);
