@@ -4,9 +4,10 @@
 //! itself goes to its main loop by [`Control`]. A command runs to its end even when the client goes away: what was
 //! half told (the log, the agenda) after a commit would be lost otherwise.
 //!
-//! [`document`] what is answered · [`view`] [`why`] [`story`] from a record to that, pure · [`orders`] lists and one order ·
-//! [`commands`] what changes an order, `look` the last look before it · [`stock`] [`products`] [`stock_document`] the
-//! supplier's figures and the channels' products · [`merchants`] status and the daemon's verbs · [`outbox`] writes owed, and what
+//! [`document`] what is answered · [`view`] [`why`] [`story`] from a record to that, pure · [`orders`] lists and one
+//! order · [`stock`] [`products`] [`stock_document`] the supplier's figures and the channels' products ·
+//! [`commands`] what changes an order, `look` the last look before it · [`merchants`] status and the daemon's verbs ·
+//! [`outbox`] writes owed, and what
 //! is set aside · [`probes`] health and metrics · [`request`] [`paging`] [`problem`] reading, paging, refusing ·
 //! [`server`] the sockets.
 

@@ -37,22 +37,25 @@ pub(super) fn note_changes(record: &mut Record, seen: &Order, now: Timestamp) {
     if moved.is_empty() {
         return;
     }
-    let orders: Vec<(u32, bool)> = record
+    let orders: Vec<(u32, Option<bool>)> = record
         .orders
         .iter()
         .filter(|order| moved.iter().any(|former| former.delivery == order.delivery))
         .filter(|order| order.lines.iter().any(|line| line.open() > 0))
-        .map(|order| (order.n, order.ship_to.is_some() && told(seen, order) != order.ship_to.as_ref()))
+        .map(|order| (order.n, order.ship_to.as_ref().map(|frozen| told(seen, order) == Some(frozen))))
         .collect();
-    for (n, in_work) in orders {
+    for (n, back) in orders {
         let id = record.id.order(n);
-        if in_work {
-            let text = format!("the ship-to of {id} changed on the channel after hand-off");
-            record.note_of_channel(now, "order.address_changed", Some(n), Level::Error, text);
-        } else {
-            let text = format!("the ship-to of {id} changed on the channel: it goes to the new one");
-            record.note_of_channel(now, "order.address_changed", Some(n), Level::Info, text);
-        }
+        let (level, text) = match back {
+            None => {
+                (Level::Info, format!("the ship-to of {id} changed on the channel: it goes to the new one"))
+            }
+            Some(true) => (Level::Info, format!("the ship-to of {id} is again the one that it goes to")),
+            Some(false) => {
+                (Level::Error, format!("the ship-to of {id} changed on the channel after hand-off"))
+            }
+        };
+        record.note_of_channel(now, "order.address_changed", Some(n), level, text);
     }
     record.former_addresses.extend(moved);
     let surplus = record.former_addresses.len().saturating_sub(KEPT);

@@ -53,7 +53,9 @@ pub fn ship(
         let record = book.get_mut(&member.0).ok_or_else(|| command::unknown(&member.0.order(member.1)))?;
         let policy = setting.policy(record);
         orders::not_shadow(record, &policy)?;
-        let chosen = match choose(record, member.1, &lines, parcel.after_cancel) {
+        // Cancelled units of a whole group are never meant by a word about the parcel: they are named, order by order.
+        let after_cancel = parcel.after_cancel && (members.len() == 1 || !lines.is_empty());
+        let chosen = match choose(record, member.1, &lines, after_cancel) {
             Err(refused)
                 if members.len() > 1
                     && lines.is_empty()

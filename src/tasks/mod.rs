@@ -1,5 +1,5 @@
-//! The thin I/O around the core: [`pull`], [`sweep`], [`look`] and [`products`] read channels; [`deliver`] writes orders to
-//! them, and [`stock`] what they may show of the supplier's stock.
+//! The thin I/O around the core: [`pull`], [`sweep`], [`look`] and [`products`] read channels, [`deliver`] writes orders to
+//! them, [`stock`] what they may show of the supplier's stock.
 //!
 //! A task is one activation: it is started by the daemon's loop, asks, hands what it got to the ledger, and ends
 //! with a [`Verdict`] on when it may run again. Between two steps it looks whether the daemon is draining.

@@ -8,27 +8,14 @@ use portald::clock::SystemClock;
 use sdk::{RemoteId, Rng, testkit::serve};
 use serde_json::{Value, json};
 
-use crate::daemon::{Daemon, until};
+use crate::{
+    daemon::{Daemon, until},
+    scene::DAEMON,
+};
 
 fn configure(folder: &Path, base_url: &str) {
     let text = format!(
-        r#"
-[supplier]
-name = "Acme"
-[store]
-path = "."
-[api]
-socket = "portald.sock"
-[log]
-level = "debug"
-format = "json"
-[schedule]
-orders = "* * * * * *"
-deliver = "* * * * * *"
-[delivery]
-read_back_secs = 1
-retry_cap_secs = 2
-[[merchant]]
+        r#"{DAEMON}[[merchant]]
 id = "lakeside"
 since = "2020-01-01T00:00:00Z"
 [merchant.dropship]

@@ -28,10 +28,8 @@ pub(crate) async fn scene() -> Scene {
     Scene { shop, daemon, base_url, _served: served, folder }
 }
 
-pub(crate) fn configure(folder: &Path, base_url: &str) {
-    let text = format!(
-        r#"
-[supplier]
+/// The supplier's side of a configuration: everything at once, and whatever fails soon again.
+pub(crate) const DAEMON: &str = r#"[supplier]
 name = "Acme"
 [store]
 path = "."
@@ -46,7 +44,11 @@ deliver = "* * * * * *"
 [delivery]
 read_back_secs = 1
 retry_cap_secs = 2
-[[merchant]]
+"#;
+
+pub(crate) fn configure(folder: &Path, base_url: &str) {
+    let text = format!(
+        r#"{DAEMON}[[merchant]]
 id = "bluefin"
 since = "2020-01-01T00:00:00Z"
 [merchant.dropship]

@@ -10,7 +10,7 @@ use sdk::{
 };
 use shopify::fake::FakeShop;
 
-use crate::daemon::Daemon;
+use crate::{daemon::Daemon, scene::DAEMON};
 
 /// A merchant's shop.
 #[derive(Clone)]
@@ -182,23 +182,7 @@ pub(crate) async fn two_shops(seed: u64) -> TwoShops {
 
 fn configure(folder: &Path, shopify: &str, bigcommerce: &str) {
     let text = format!(
-        r#"
-[supplier]
-name = "Acme"
-[store]
-path = "."
-[api]
-socket = "portald.sock"
-[log]
-level = "debug"
-format = "json"
-[schedule]
-orders = "* * * * * *"
-deliver = "* * * * * *"
-[delivery]
-read_back_secs = 1
-retry_cap_secs = 2
-[[merchant]]
+        r#"{DAEMON}[[merchant]]
 id = "bluefin"
 since = "2020-01-01T00:00:00Z"
 [merchant.dropship]

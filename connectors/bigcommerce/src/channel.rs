@@ -4,17 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use sdk::{
     Capabilities, Channel, CheckReport, Client, Clock, Context, FulfillmentRequest, OrderPage, Priority,
-    PullRequest, Pulled, Pushed, RemoteFulfillment, RemoteId, Result, TrackingUpdate, async_trait,
-    client::Limits, throttle::Throttle,
+    PullRequest, Pulled, Pushed, RemoteFulfillment, RemoteId, Result, StockLevel, StockOutcome, StockWrite,
+    TrackingUpdate, VariantPage, async_trait, client::Limits, throttle::Throttle,
 };
 
 use crate::{
     check,
     config::Settings,
     error::Answers,
-    fulfillments,
+    fulfillments, inventory,
     known::Known,
     orders::{self, Pull},
+    products,
     rest::{self, Rest},
     whole,
 };
@@ -91,6 +92,18 @@ impl Channel for BigCommerceChannel {
         let updated = fulfillments::update_tracking(&self.rest, update).await;
         self.forget(&update.order);
         updated
+    }
+
+    async fn products(&self, page: Option<&str>) -> Result<VariantPage> {
+        products::page(&self.rest, page).await
+    }
+
+    async fn read_stock(&self, items: &[RemoteId]) -> Result<Vec<StockLevel>> {
+        inventory::read(&self.rest, self.location, items).await
+    }
+
+    async fn push_stock(&self, write: &StockWrite) -> Result<Vec<StockOutcome>> {
+        inventory::push(&self.rest, self.location, write).await
     }
 }
 

@@ -35,11 +35,12 @@ pub(crate) async fn check(rest: &Rest, store_hash: &str, location: u32) -> Resul
     if let Some(order) = orders(rest, &mut report).await? {
         shipments(rest, order, &mut report).await?;
     }
-    place(rest, location, &mut report).await?;
-    report.warnings.push(
-        "whether the token may write shipments cannot be asked without writing: it needs the scope Orders: modify"
-            .to_owned(),
-    );
+    stock(rest, location, &mut report).await?;
+    for (what, scope) in [("shipments", "Orders: modify"), ("stock", "Store Inventory: modify")] {
+        report.warnings.push(format!(
+            "whether the token may write {what} cannot be asked without writing: it needs the scope {scope}"
+        ));
+    }
     Ok(report)
 }
 
@@ -113,21 +114,47 @@ async fn shipments(rest: &Rest, order: u64, report: &mut CheckReport) -> Result<
     Ok(())
 }
 
-/// Stock is not written yet: a location that is not there warns.
-async fn place(rest: &Rest, location: u32, report: &mut CheckReport) -> Result<()> {
-    let path = format!("/v3/inventory/locations/{location}/items?limit=1");
-    match rest.get(ask("location"), &path).await {
-        Ok(_) => report.proved.push(format!("location {location} is there")),
-        Err(error) if error.kind == ErrorKind::NotFound => {
-            report.warnings.push(format!("the store has no inventory location {location}: see `location`"));
+/// What stock needs. It is an option of each merchant, so that what is missing warns.
+async fn stock(rest: &Rest, location: u32, report: &mut CheckReport) -> Result<()> {
+    const CATALOGUE: &str = "Products: read-only";
+    const INVENTORY: &str = "Store Inventory: modify";
+    for (name, path, what, scope) in [
+        (
+            "products",
+            "/v3/catalog/products?include_fields=name,inventory_tracking&limit=1".to_owned(),
+            "products".to_owned(),
+            CATALOGUE,
+        ),
+        (
+            "location",
+            format!("/v3/inventory/locations/{location}/items?limit=1"),
+            format!("the inventory location {location}"),
+            INVENTORY,
+        ),
+        (
+            "read_stock",
+            format!("/v3/inventory/items?location_id:in={location}&limit=1"),
+            "stock".to_owned(),
+            INVENTORY,
+        ),
+    ] {
+        match rest.get(ask(name), &path).await {
+            Ok(_) => report.proved.push(format!("{what} can be read")),
+            Err(error) if error.kind == ErrorKind::NotFound && name == "location" => {
+                report
+                    .warnings
+                    .push(format!("the store has no inventory location {location}: see `location`"));
+            }
+            Err(error) => match error.kind {
+                ErrorKind::Unauthorized | ErrorKind::Rejected | ErrorKind::NotFound => {
+                    report.warnings.push(format!(
+                        "{what} cannot be read: {}; to publish stock the token needs the scope {scope}",
+                        error.message
+                    ));
+                }
+                _ => return Err(error),
+            },
         }
-        Err(error) if matches!(error.kind, ErrorKind::Unauthorized | ErrorKind::Rejected) => {
-            report.warnings.push(format!(
-                "the inventory location {location} cannot be looked at (stock is not written yet): {}",
-                error.message
-            ));
-        }
-        Err(error) => return Err(error),
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use sdk::{
     throttle::Throttle,
 };
 use serde::Deserialize;
+use serde_json::Value;
 
 /// The share of the quota that nobody here touches: the store's other apps live on it too. (Pulls leave more, see
 /// [`sdk::throttle::LEFT_BY_PULLS`].)
@@ -109,6 +110,37 @@ fn words(body: &[u8]) -> String {
     }
 }
 
+/// Every text of a 422's body, for those who know what it may name. Not for people: [`words`] are.
+#[derive(Debug, thiserror::Error)]
+#[error("the store's own words")]
+pub(crate) struct Unprocessable {
+    pub(crate) texts: Vec<String>,
+}
+
+impl Unprocessable {
+    /// `ErrorResponse` of V3: `title` is "Human readable error message", `errors` a "Detailed summary".
+    fn of(body: &[u8]) -> Self {
+        let mut texts = Vec::new();
+        if let Ok(Value::Object(told)) = serde_json::from_slice(body) {
+            told.into_iter().filter(|(field, _)| field == "title" || field == "errors").for_each(
+                |(_, told)| {
+                    gather(told, &mut texts);
+                },
+            );
+        }
+        Self { texts }
+    }
+}
+
+fn gather(told: Value, texts: &mut Vec<String>) {
+    match told {
+        Value::String(text) => texts.push(text),
+        Value::Array(parts) => parts.into_iter().for_each(|part| gather(part, texts)),
+        Value::Object(fields) => fields.into_iter().for_each(|(_, field)| gather(field, texts)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 fn status(operation: &'static str, response: &Response<Bytes>, budget: Option<&Budget>) -> Result<()> {
     let status = response.status();
     let headers = response.headers();
@@ -130,10 +162,15 @@ fn status(operation: &'static str, response: &Response<Bytes>, budget: Option<&B
             Err(Error::new(ErrorKind::Unavailable, operation, format!("the store answers {status}"))
                 .after(asked(headers)))
         }
-        400..=499 => error(
-            ErrorKind::Rejected,
-            format!("the store refuses the request ({}){}", status.as_u16(), words(response.body())),
-        ),
+        400..=499 => {
+            let what =
+                format!("the store refuses the request ({}){}", status.as_u16(), words(response.body()));
+            let refused = Error::new(ErrorKind::Rejected, operation, what);
+            Err(match status.as_u16() {
+                422 => refused.with_source(Unprocessable::of(response.body())),
+                _ => refused,
+            })
+        }
         _ => error(ErrorKind::Malformed, format!("an unexpected {status}")),
     }
 }

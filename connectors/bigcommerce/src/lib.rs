@@ -8,9 +8,13 @@ mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod fulfillments;
+mod inventory;
+mod items;
 mod known;
+mod lists;
 mod orders;
 mod picture;
+mod products;
 mod rest;
 mod statuses;
 mod whole;
@@ -32,8 +36,8 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     voids: false,
     void_notices: false,
     split_mirror: false,
-    stock_writes: false,
-    stock_batch: 0,
+    stock_writes: true,
+    stock_batch: inventory::BATCH,
     compare_and_set_stock: false,
     finds_fulfillments: true,
     test_orders: false,

@@ -28,7 +28,12 @@ impl Ask {
         Self { name, effect, priority: Priority::Deliver }
     }
 
-    fn error(self, kind: ErrorKind, what: impl Into<String>) -> Error {
+    /// The same, in another turn.
+    pub(crate) fn at(self, priority: Priority) -> Self {
+        Self { priority, ..self }
+    }
+
+    pub(crate) fn error(self, kind: ErrorKind, what: impl Into<String>) -> Error {
         Error::new(kind, self.name, what)
     }
 }

@@ -5,19 +5,13 @@ use std::sync::Arc;
 use sdk::{
     CancellationAnswer, Capabilities, Channel, CheckReport, Client, Clock, Context, Error,
     FulfillmentRequest, OrderPage, Priority, PullRequest, Pulled, Pushed, RemoteFulfillment, RemoteId,
-    Result, SplitMirror, TrackingUpdate, async_trait, client::Limits, throttle::Throttle,
+    Result, SplitMirror, StockLevel, StockOutcome, StockWrite, TrackingUpdate, VariantPage, async_trait,
+    client::Limits, throttle::Throttle,
 };
 
 use crate::{
-    admin::Admin,
-    auth::Auth,
-    changes::Changes,
-    check,
-    config::Settings,
-    error::Answers,
-    fulfillments,
-    orders::{self, PageSize},
-    requests, splits, whole,
+    admin::Admin, auth::Auth, changes::Changes, check, config::Settings, error::Answers, fulfillments,
+    inventory, orders, page_size::PageSize, products, requests, splits, whole,
 };
 
 /// What the budget is taken for until the first answer tells: a standard shop's bucket and its refill a second
@@ -29,6 +23,7 @@ pub(crate) struct ShopifyChannel {
     settings: Settings,
     admin: Admin,
     page_size: PageSize,
+    variants_page: PageSize,
     changes: Changes,
     clock: Arc<dyn Clock>,
 }
@@ -45,8 +40,14 @@ impl ShopifyChannel {
             context.tokens,
         );
         let admin = Admin::new(client, auth, &settings.base_url, &settings.api_version, context.label);
-        let page_size = PageSize::new(settings.page_size);
-        Self { settings, admin, page_size, changes: Changes::default(), clock: context.clock }
+        Self {
+            page_size: orders::page_size(settings.page_size),
+            variants_page: products::page_size(),
+            settings,
+            admin,
+            changes: Changes::default(),
+            clock: context.clock,
+        }
     }
 }
 
@@ -88,6 +89,18 @@ impl Channel for ShopifyChannel {
 
     async fn answer_cancellation(&self, answer: &CancellationAnswer) -> Result<()> {
         requests::answer(&self.admin, answer).await
+    }
+
+    async fn products(&self, page: Option<&str>) -> Result<VariantPage> {
+        products::page(&self.admin, &self.variants_page, self.settings.location.as_deref(), page).await
+    }
+
+    async fn read_stock(&self, items: &[RemoteId]) -> Result<Vec<StockLevel>> {
+        inventory::read(&self.admin, self.settings.location.as_deref(), items).await
+    }
+
+    async fn push_stock(&self, write: &StockWrite) -> Result<Vec<StockOutcome>> {
+        inventory::push(&self.admin, self.settings.location.as_deref(), write).await
     }
 
     async fn mirror_split(&self, split: &SplitMirror) -> Result<()> {

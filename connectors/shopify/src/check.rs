@@ -6,7 +6,8 @@ use serde_json::json;
 use crate::{
     admin::{Admin, Ask},
     config::{Settings, version_warning},
-    error,
+    error::{self, LacksScope, has},
+    inventory::location_gid,
     wire::{
         CheckData, LocationData,
         documents::{CHECK, LOCATION},
@@ -38,6 +39,9 @@ pub(crate) async fn check(admin: &Admin, settings: &Settings, now: Timestamp) ->
         .map(|app| app.access_scopes.into_iter().map(|scope| scope.handle).collect())
         .unwrap_or_default();
     check_scopes(&scopes, &mut report);
+    if settings.location.is_some() {
+        check_stock_scopes(&scopes, &mut report);
+    }
     check_version(admin, settings, decoded.data.public_api_versions.as_deref(), now, &mut report);
     if let Some(location) = &settings.location {
         check_location(admin, location, &mut report).await?;
@@ -89,6 +93,23 @@ fn check_scopes(scopes: &[String], report: &mut CheckReport) {
     }
 }
 
+/// What stock needs, where a location is named for it. Whether the merchant has stock written is not ours to know, so that
+/// what lacks stops nothing.
+fn check_stock_scopes(scopes: &[String], report: &mut CheckReport) {
+    let has = |name: &str| scopes.iter().any(|scope| scope == name);
+    for (good, name, why) in [
+        (has("write_inventory"), "write_inventory", "stock cannot be written"),
+        (has("read_inventory") || has("write_inventory"), "read_inventory", "stock cannot be read"),
+        (has("read_locations"), "read_locations", "the location cannot be looked at"),
+    ] {
+        if good {
+            report.proved.push(format!("scope {name}"));
+        } else {
+            report.warnings.push(format!("the app lacks the scope {name}: {why}"));
+        }
+    }
+}
+
 fn check_version(
     admin: &Admin,
     settings: &Settings,
@@ -115,27 +136,27 @@ fn check_version(
 
 async fn check_location(admin: &Admin, location: &str, report: &mut CheckReport) -> Result<()> {
     let ask = Ask::read(LOCATION, Priority::Deliver, 5.0);
-    let response = admin.send(ask, &json!({ "id": format!("gid://shopify/Location/{location}") })).await?;
-    match admin.decode::<LocationData>(ask, response.body()) {
+    let response = admin.send(ask, &json!({ "id": location_gid(location) })).await?;
+    let why = match admin.decode::<LocationData>(ask, response.body()) {
         Ok(decoded) => match decoded.data.location {
             Some(found) if found.is_active => {
                 report.proved.push(format!("location {location} ({})", found.name));
+                return Ok(());
             }
             Some(found) => {
                 report.problems.push(format!("the location {location} ({}) is not active", found.name));
+                return Ok(());
             }
             None if decoded.errors.is_empty() => {
                 report.problems.push(format!("the shop has no location {location}"));
+                return Ok(());
             }
-            None => {
-                let why = error::failure(ask.name(), &decoded.errors, None);
-                report.problems.push(format!("the location {location} cannot be read: {}", why.message));
-            }
+            None => error::failure(ask.name(), &decoded.errors, None),
         },
-        Err(error) if matches!(error.kind, ErrorKind::Unauthorized | ErrorKind::NotFound) => {
-            report.problems.push(format!("the location {location} cannot be read: {}", error.message));
-        }
+        Err(error) if matches!(error.kind, ErrorKind::Unauthorized | ErrorKind::NotFound) => error,
         Err(error) => return Err(error),
-    }
+    };
+    let told = if has::<LacksScope>(&why) { &mut report.warnings } else { &mut report.problems };
+    told.push(format!("the location {location} cannot be read: {}", why.message));
     Ok(())
 }

@@ -228,6 +228,11 @@ impl Configured for Settings {
         version_warning(&self.api_version, now).into_iter().collect()
     }
 
+    fn stock_gap(&self) -> Option<String> {
+        let gap = || "no location is named: write location = \"655441491\"".to_owned();
+        self.location.is_none().then(gap)
+    }
+
     fn connect(&self, context: Context) -> Arc<dyn Channel> {
         Arc::new(ShopifyChannel::new(self.clone(), context))
     }

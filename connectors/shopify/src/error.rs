@@ -181,7 +181,7 @@ pub(crate) fn refused(operation: &'static str, errors: &[UserError]) -> Result<(
 }
 
 /// Long texts help nobody in a log.
-fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     const LONGEST: usize = 500;
     if text.chars().count() <= LONGEST {
         return text.to_owned();

@@ -11,8 +11,11 @@ mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod fulfillments;
+mod inventory;
 mod orders;
+mod page_size;
 mod picture;
+mod products;
 mod requests;
 mod splits;
 mod whole;
@@ -35,9 +38,9 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     voids: true,
     void_notices: false,
     split_mirror: false,
-    stock_writes: false,
-    stock_batch: 0,
-    compare_and_set_stock: false,
+    stock_writes: true,
+    stock_batch: inventory::MOST_ITEMS,
+    compare_and_set_stock: true,
     finds_fulfillments: true,
     test_orders: true,
 };

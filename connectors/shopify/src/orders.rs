@@ -7,8 +7,6 @@
 //! (<https://shopify.dev/docs/api/usage/limits>) is never met. Only where a whole page bears one single stamp is
 //! its cursor followed. The price: orders of the last second come twice, which changes nothing.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use bytes::Bytes;
 use http::Response;
 use sdk::{
@@ -23,9 +21,10 @@ use crate::{
     changes::{self, Changes, Detour},
     config::LARGEST_PAGE,
     error::{KeptChanging, TooCostly, has},
+    page_size::PageSize,
     picture,
     whole::{self, Shape, Whole},
-    wire::{Changed, Connection, Cost, Order, OrderStamp, OrdersData, PageInfo, Raw, documents::ORDERS},
+    wire::{Changed, Connection, Order, OrderStamp, OrdersData, PageInfo, Raw, documents::ORDERS},
 };
 
 /// Lists inside each order of a page: most orders fit, the others are read whole.
@@ -45,58 +44,9 @@ const FIRST_PAGE: u32 = 25;
 /// cheaper than one would think, never dearer.)
 const GUESSED_PRICE: u32 = 22_200;
 
-/// No single query may cost more than 1,000 points (<https://shopify.dev/docs/api/usage/limits>): stay below.
-const MOST_POINTS: f64 = 900.0;
-
-/// The part of the shop's whole budget that one page may take.
-const SHARE: f64 = 0.45;
-
-/// The page size, which follows the price.
-#[derive(Debug)]
-pub(crate) struct PageSize {
-    size: AtomicU32,
-    most: u32,
-    /// Points of one order, in thousandths; 0: not known yet.
-    price: AtomicU32,
-}
-
-impl PageSize {
-    pub(crate) fn new(configured: Option<u32>) -> Self {
-        let most = configured.unwrap_or(LARGEST_PAGE);
-        Self { size: AtomicU32::new(configured.unwrap_or(FIRST_PAGE)), most, price: AtomicU32::new(0) }
-    }
-
-    fn get(&self) -> u32 {
-        self.size.load(Ordering::Relaxed)
-    }
-
-    fn points(&self) -> f64 {
-        let price = match self.price.load(Ordering::Relaxed) {
-            0 => GUESSED_PRICE,
-            price => price,
-        };
-        (f64::from(price) / 1000.0 * f64::from(self.get())).min(MOST_POINTS)
-    }
-
-    /// A page of `size` had this price: take as many as fit, growing no more than twofold.
-    fn learn(&self, size: u32, cost: &Cost) {
-        if cost.requested_query_cost <= 0.0 || size == 0 {
-            return;
-        }
-        let each = cost.requested_query_cost / f64::from(size);
-        self.price.store(((each * 1000.0) as u32).max(1), Ordering::Relaxed);
-        let budget = cost
-            .throttle_status
-            .map_or(MOST_POINTS, |status| (status.maximum_available * SHARE).min(MOST_POINTS));
-        let fits = ((budget / each) as u32).clamp(1, self.most);
-        self.size.store(fits.min(size.saturating_mul(2)).max(1), Ordering::Relaxed);
-    }
-
-    /// A page of `size` was too dear; false when none smaller is left.
-    fn shrink(&self, size: u32) -> bool {
-        self.size.store((size / 2).max(1), Ordering::Relaxed);
-        size > 1
-    }
+/// The page size of orders.
+pub(crate) fn page_size(configured: Option<u32>) -> PageSize {
+    PageSize::new(configured.unwrap_or(FIRST_PAGE), configured.unwrap_or(LARGEST_PAGE), GUESSED_PRICE)
 }
 
 /// Where a pull stands between two pages.

@@ -6,7 +6,10 @@ use http::{Method, StatusCode};
 use sdk::Timestamp;
 use serde_json::{Value, json};
 
-use super::model::{FakeAddress, FakeLine, FakeOrder, FakeShipment, Refusal, Store, Told};
+use super::{
+    model::{FakeAddress, FakeLine, FakeOrder, FakeShipment, Refusal, Store, Told},
+    shelves::{self, Names},
+};
 
 /// How the model reads what the contract leaves open.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +20,10 @@ pub(super) struct Readings {
     pub(super) archived: bool,
     /// The largest page, whatever is asked for.
     pub(super) cap: Option<usize>,
+    /// Lists of V3 do not tell how many entries there are.
+    pub(super) untold: bool,
+    /// What refused adjustments name.
+    pub(super) names: Names,
 }
 
 /// A status and a body; no body for an empty list.
@@ -32,11 +39,14 @@ pub(super) fn answer(
     body: &[u8],
     now: Timestamp,
 ) -> Answer {
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    if let ["v3", below @ ..] = &parts[..] {
+        return shelves::answer(&mut store.goods, readings, method, below, query, body);
+    }
     let query = match parameters(query) {
         Ok(query) => query,
         Err(name) => return refused((name, "it cannot be read".to_owned())),
     };
-    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let id = |text: &str| text.parse::<u64>().ok();
     let get = method == Method::GET;
     match parts[..] {
@@ -44,7 +54,6 @@ pub(super) fn answer(
         ["v2", "store"] if get => {
             ok(json!({ "id": super::STORE, "name": "Bluefin Outdoors", "plan_level": "Standard" }))
         }
-        ["v3", "inventory", "locations", "1", "items"] if get => ok(json!({ "data": [], "meta": {} })),
         ["v2", "orders"] if get => match orders(store, readings, &query) {
             Ok(orders) => list(orders),
             Err(name) => refused((name, "it cannot be read".to_owned())),
@@ -118,7 +127,7 @@ fn parameters(query: &str) -> Result<BTreeMap<String, String>, &'static str> {
 }
 
 /// `%2B` is a plus, and a plus is a blank.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -289,6 +298,7 @@ fn product(order: &FakeOrder, line: &FakeLine) -> Value {
         "id": line.id,
         "order_id": order.id,
         "product_id": line.product,
+        "variant_id": line.variant,
         "order_pickup_method_id": line.pickup,
         "order_address_id": line.address,
         "name": line.name,

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use sdk::{RemoteId, Timestamp};
 use serde_json::Value;
 
+use super::goods::Goods;
+
 /// An address of the model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FakeAddress {
@@ -185,6 +187,7 @@ pub struct FakeLine {
     /// Pickup method id; 0 for what is shipped.
     pub pickup: u64,
     pub(super) product: u64,
+    pub(super) variant: u64,
 }
 
 /// A shipment.
@@ -265,6 +268,7 @@ impl FakeOrder {
 #[derive(Debug, Default)]
 pub(super) struct Store {
     pub(super) orders: BTreeMap<u64, FakeOrder>,
+    pub(super) goods: Goods,
     placed: u64,
     ids: u64,
 }
@@ -336,6 +340,11 @@ impl Store {
         let shipped_there = line.kind == "physical" && line.pickup == 0;
         let address = addresses.get(line.place).filter(|_| shipped_there).map_or(0, |(id, _)| *id);
         let id = 10_000 + self.id();
+        let sold = self.goods.sold(&line).filter(|_| line.product);
+        if let Some((variant, _)) = sold {
+            self.goods.take(variant, line.quantity);
+        }
+        let (variant, product) = sold.unwrap_or((0, if line.product { 70_000 + id } else { 0 }));
         FakeLine {
             id,
             sku: line.sku,
@@ -346,7 +355,8 @@ impl Store {
             kind: line.kind,
             address,
             pickup: line.pickup,
-            product: if line.product { 70_000 + id } else { 0 },
+            product,
+            variant,
         }
     }
 

@@ -1,10 +1,11 @@
 //! BigCommerce's words, borrowed from the answer's bytes: nothing here decides anything.
 //!
-//! Field by field as in `orders.v2.oas2.yml`; only what is read is named. Texts borrow where JSON has no escapes in
+//! Field by field as in the contract's files; only what is read is named. Texts borrow where JSON has no escapes in
 //! them. An `Option<Cow<str>>` would be copied by serde, hence [`Text`].
 
 mod order;
 mod shipment;
+mod stock;
 
 use std::{borrow::Cow, fmt, ops::Deref};
 
@@ -16,6 +17,7 @@ use serde_json::value::RawValue;
 
 pub(crate) use order::*;
 pub(crate) use shipment::*;
+pub(crate) use stock::*;
 
 /// A text, borrowed from the body where that is possible.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

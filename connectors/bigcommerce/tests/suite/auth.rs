@@ -45,13 +45,20 @@ async fn check_proves_what_can_be_proved_without_writing() {
     let bench = bench(PLAIN);
     bench.store.place(NewOrder::new(vec![NewLine::new("A", 1)]));
     let report = bench.channel.check().await.unwrap();
-    for proved in
-        ["token accepted", "Bluefin Outdoors", "scope Orders", "shipments can be read", "location 1"]
-    {
+    for proved in [
+        "token accepted",
+        "Bluefin Outdoors",
+        "scope Orders",
+        "shipments can be read",
+        "products can be read",
+        "location 1 can be read",
+        "stock can be read",
+    ] {
         assert!(report.proved.iter().any(|line| line.contains(proved)), "{proved}: {report:?}");
     }
     assert!(report.problems.is_empty());
-    assert_eq!(report.warnings.len(), 1, "the scope to write shows only at a write: {report:?}");
+    assert_eq!(report.warnings.len(), 2, "the scopes to write show only at a write: {report:?}");
+    assert!(report.warnings[1].contains("stock") && report.warnings[1].contains("Store Inventory: modify"));
     assert!(bench.store.counts().keys().all(|name| name.starts_with("GET ")));
 }
 
@@ -69,6 +76,17 @@ async fn check_names_what_is_missing() {
         let report = bench.channel.check().await.unwrap();
         assert_eq!(report.problems.len(), 1, "{report:?}");
         assert!(report.problems[0].contains(problem) && report.problems[0].contains("Orders: modify"));
+    }
+    for (refused, what, scope) in [
+        ("GET /v3/catalog/products", "products cannot be read", "Products: read-only"),
+        ("GET /v3/inventory/items", "stock cannot be read", "Store Inventory: modify"),
+        ("GET /v3/inventory/locations/{}/items", "location 9 cannot be read", "Store Inventory: modify"),
+    ] {
+        bench.store.on_request(move |name| if name == refused { Fault::Status(403) } else { Fault::None });
+        let report = bench.channel.check().await.unwrap();
+        assert!(report.problems.is_empty(), "orders do without: {report:?}");
+        let told = report.warnings.iter().any(|line| line.contains(what) && line.contains(scope));
+        assert!(told, "{what}: {report:?}");
     }
     bench.store.on_request(|name| if name == "GET /v2/store" { Fault::Status(403) } else { Fault::None });
     assert!(bench.channel.check().await.unwrap().problems.is_empty(), "that scope is not needed");

@@ -5,106 +5,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex},
 };
 
-use bigcommerce::fake::{FakeAddress, NewLine, NewOrder};
+use bigcommerce::fake::{FakeAddress, NewLine, NewOrder, NewProduct, Tracking};
 use bytes::Bytes;
 use sdk::{Http, OtherParcel, PullRequest, TrackingUpdate, TransportError, async_trait, carriers::CARRIERS};
 use serde_json::{Map, Value, json};
 
-use crate::shop::{PLAIN, bench, connect, seconds};
-
-/// The folder, or a line that says why there is none.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn contracts() -> Option<PathBuf> {
-    let folder = std::env::var_os("PORTALD_CONTRACTS").map(|folder| Path::new(&folder).join("bigcommerce"));
-    if folder.is_none() {
-        eprintln!("SKIPPED: PORTALD_CONTRACTS is not set, the contract is not looked at");
-    }
-    folder
-}
-
-/// One OpenAPI file, its schemas turned into JSON Schema.
-struct Contract {
-    document: Value,
-    /// `/stores/{store_hash}/v2`
-    base: String,
-}
-
-impl Contract {
-    fn load(path: &Path) -> Self {
-        let text = std::fs::read_to_string(path).unwrap();
-        let mut document: Value = serde_saphyr::from_str(&text).unwrap();
-        let url = document["servers"][0]["url"].as_str().unwrap();
-        let base = url.strip_prefix("https://api.bigcommerce.com").unwrap().to_owned();
-        modern(&mut document);
-        Self { document, base }
-    }
-
-    /// The same with its `$ref` followed.
-    fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
-        match value["$ref"].as_str() {
-            Some(target) => self.resolved(self.document.pointer(target.strip_prefix('#').unwrap()).unwrap()),
-            None => value,
-        }
-    }
-
-    /// The path's template and what it can do.
-    fn operation(&self, method: &str, path: &str) -> Option<(&str, &Value, &Value)> {
-        let inside = path.strip_prefix(&self.base.replace("{store_hash}", "a1b2c3d4e5"))?;
-        let parts: Vec<&str> = inside.split('/').collect();
-        self.document["paths"].as_object()?.iter().find_map(|(template, item)| {
-            let wanted: Vec<&str> = template.split('/').collect();
-            let same = wanted.len() == parts.len()
-                && wanted.iter().zip(&parts).all(|(wanted, part)| {
-                    wanted == part || wanted.starts_with('{') && part.parse::<u64>().is_ok()
-                });
-            let operation = &item[method.to_ascii_lowercase()];
-            (same && operation.is_object()).then_some((template.as_str(), item, operation))
-        })
-    }
-
-    /// What a schema of this file says against a value.
-    fn faults(&self, schema: &Value, value: &Value) -> Vec<String> {
-        let mut whole = schema.clone();
-        whole["components"] = self.document["components"].clone();
-        let validator = jsonschema::validator_for(&whole).unwrap();
-        validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect()
-    }
-
-    /// Every field that a schema names, those of its parts too.
-    fn fields(&self, schema: &Value) -> BTreeSet<String> {
-        let schema = self.resolved(schema);
-        let own = schema["properties"].as_object().into_iter().flat_map(|fields| fields.keys().cloned());
-        let parts = schema["allOf"].as_array().into_iter().flatten().flat_map(|part| self.fields(part));
-        own.chain(parts).collect()
-    }
-}
-
-/// A schema by its name.
-fn named(schema: &str) -> Value {
-    json!({ "$ref": format!("#/components/schemas/{schema}") })
-}
-
-/// OpenAPI 3.0 says `nullable` where JSON Schema has the type `null`.
-fn modern(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            if fields.remove("nullable") == Some(Value::Bool(true)) {
-                let kinds = fields.remove("type");
-                fields.extend(kinds.map(|kind| ("type".to_owned(), json!([kind, "null"]))));
-                if let Some(Value::Array(words)) = fields.get_mut("enum") {
-                    words.push(Value::Null);
-                }
-            }
-            fields.values_mut().for_each(modern);
-        }
-        Value::Array(items) => items.iter_mut().for_each(modern),
-        _ => {}
-    }
-}
+use crate::{
+    openapi::{Contract, contracts, named},
+    shop::{Bench, PLAIN, bench, connect, seconds},
+};
 
 /// What passed: the request and what it was answered with.
 struct Passed {
@@ -188,14 +101,43 @@ async fn exercise() -> Vec<Passed> {
         request.page = Some(next);
     }
     channel.check().await.unwrap();
+    exercise_stock(&bench, &*channel).await;
     std::mem::take(&mut *recorder.passed.lock().unwrap())
 }
 
+/// The catalogue, and stock in all the ways that it is tracked.
+async fn exercise_stock(bench: &Bench, channel: &dyn sdk::Channel) {
+    bench.store.add_product("S-1", true, 5);
+    bench.store.add_product("S-2", false, 0);
+    let kinds = bench.store.add(NewProduct::of(&[("V-1", "Red"), ("V-2", "Blue")]).available(3));
+    bench.store.add(NewProduct::of(&[("W-1", "Red"), ("W-2", "Blue")]).tracked(Tracking::Product));
+    bench.store.set_available_at(&kinds[0], 2, 9);
+    let page = channel.products(None).await.unwrap();
+    assert!(page.next.is_none() && page.variants.len() == 6);
+    let items: Vec<_> = page.variants.iter().map(|variant| variant.item.clone()).collect();
+    channel.read_stock(&items).await.unwrap();
+    let changes = page.variants.iter().map(|variant| sdk::StockChange {
+        item: variant.item.clone(),
+        variant: variant.id.clone(),
+        sku: variant.sku.clone(),
+        from: None,
+        to: 7,
+    });
+    let write = sdk::StockWrite { key: "k".into(), changes: changes.collect() };
+    channel.push_stock(&write).await.unwrap();
+}
+
 fn all(folder: &Path) -> Vec<Contract> {
-    ["strict/orders.v2.strict.yml", "inventory.v3.yml", "store_information.v2.yml"]
-        .iter()
-        .map(|file| Contract::load(&folder.join(file)))
-        .collect()
+    [
+        "strict/orders.v2.strict.yml",
+        "inventory.v3.yml",
+        "store_information.v2.yml",
+        "products_catalog.v3.yml",
+        "product-variants_catalog.v3.yml",
+    ]
+    .iter()
+    .map(|file| Contract::load(&folder.join(file)))
+    .collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -223,11 +165,26 @@ async fn what_is_sent_and_what_the_model_answers_is_of_the_contract() {
                 .iter()
                 .find(|parameter| parameter["in"] == "query" && parameter["name"] == name)
                 .unwrap_or_else(|| panic!("{what} has no parameter {name}"));
-            let value = match parameter["schema"]["type"].as_str() {
-                Some("integer" | "number") => json!(text.parse::<i64>().unwrap()),
-                _ => json!(text.replace("%2B", "+")),
+            let schema = &parameter["schema"];
+            // The inventory calls its comma-separated lists `integer`: each of them is one.
+            let values: Vec<Value> = match schema["type"].as_str() {
+                Some("integer" | "number") if name.ends_with(":in") => {
+                    text.split(',').map(|part| json!(part.parse::<i64>().unwrap())).collect()
+                }
+                Some("integer" | "number") => vec![json!(text.parse::<i64>().unwrap())],
+                Some("array") => {
+                    let number = schema["items"]["type"] == "integer";
+                    let part = |part: &str| {
+                        if number { json!(part.parse::<i64>().unwrap()) } else { json!(part) }
+                    };
+                    vec![text.split(',').map(part).collect()]
+                }
+                _ => vec![json!(text.replace("%2B", "+"))],
             };
-            assert_eq!(contract.faults(&parameter["schema"], &value), [""; 0], "{what}: {name}={text}");
+            for value in &values {
+                assert_eq!(contract.faults(schema, value), [""; 0], "{what}: {name}={text}");
+            }
+            let value = &values[0];
             if name.contains("date") {
                 chrono::DateTime::parse_from_rfc3339(value.as_str().unwrap()).unwrap();
             }
@@ -236,6 +193,12 @@ async fn what_is_sent_and_what_the_model_answers_is_of_the_contract() {
             let name = header["name"].as_str().unwrap();
             let needed = name != "Content-Type" || !passed.request.body().is_empty();
             assert!(!needed || passed.request.headers()[name] == "application/json", "{what}: {name}");
+        }
+        // Of all locations ours alone, said each time.
+        if template == "/inventory/items" {
+            let query = passed.request.uri().query().unwrap();
+            let places = query.split('&').filter(|pair| pair.starts_with("location"));
+            assert_eq!(places.collect::<Vec<_>>(), ["location_id:in=1"], "{query}");
         }
         if !passed.request.body().is_empty() {
             let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
@@ -253,7 +216,12 @@ async fn what_is_sent_and_what_the_model_answers_is_of_the_contract() {
             assert_eq!(passed.status, 404, "{what}: the contract has no {}", passed.status);
             continue;
         }
-        let schema = &response["content"]["application/json"]["schema"];
+        let kind = if response["content"]["application/problem+json"].is_object() {
+            "application/problem+json"
+        } else {
+            "application/json"
+        };
+        let schema = &response["content"][kind]["schema"];
         let answer: Value = serde_json::from_slice(&passed.answer).unwrap();
         assert_eq!(contract.faults(schema, &answer), [""; 0], "{what}: {answer}");
     }
@@ -268,6 +236,10 @@ async fn what_is_sent_and_what_the_model_answers_is_of_the_contract() {
         ("GET /time", vec![200]),
         ("GET /store", vec![200]),
         ("GET /inventory/locations/{location_id}/items", vec![200]),
+        ("GET /inventory/items", vec![200]),
+        ("PUT /inventory/adjustments/absolute", vec![200, 422]),
+        ("GET /catalog/products", vec![200]),
+        ("GET /catalog/variants", vec![200]),
     ]
     .into_iter()
     .map(|(what, statuses)| (what.to_owned(), statuses.into_iter().collect()))
@@ -310,8 +282,22 @@ async fn every_field_is_in_the_contract() {
             assert!(known.contains(field), "{schema} has no {field}");
         }
     }
+    let contracts = all(&folder);
+    let mut lists = 0;
     for passed in exercise().await {
         let path = passed.request.uri().path().to_owned();
+        if path.contains("/v3/") {
+            if passed.status == 200 {
+                let method = passed.request.method().as_str();
+                let found = contracts.iter().find_map(|it| Some((it, it.operation(method, &path)?.2)));
+                let (contract, operation) = found.unwrap();
+                let schema = &operation["responses"]["200"]["content"]["application/json"]["schema"];
+                let answer: Value = serde_json::from_slice(&passed.answer).unwrap();
+                assert_eq!(contract.strangers(schema, &answer), [""; 0], "{path}");
+                lists += usize::from(answer["data"].as_array().is_some_and(|data| !data.is_empty()));
+            }
+            continue;
+        }
         let schema = match path.rsplit('/').find(|part| part.parse::<u64>().is_err()) {
             Some("orders") => "order_Resp",
             Some("products") => "orderProducts",
@@ -335,6 +321,7 @@ async fn every_field_is_in_the_contract() {
             assert!(known.contains(field), "{schema} has no {field}");
         }
     }
+    assert!(lists >= 4, "only {lists} lists of V3 were seen");
 }
 
 /// The oracle can say no.
@@ -362,6 +349,22 @@ fn what_breaks_the_contract_is_found() {
     assert!(!contract.faults(&product, &json!({ "typ": "physical" })).is_empty());
     assert!(!contract.faults(&product, &json!({ "type": "hologram" })).is_empty());
     assert!(contract.faults(&product, &json!({ "event_date": null })).is_empty(), "nullable");
+    let contract = Contract::load(&folder.join("inventory.v3.yml"));
+    let adjustments = named("AdjustmentsAbsoluteRequest");
+    let item = |item: Value| json!({ "items": [item] });
+    let good = item(json!({ "location_id": 1, "variant_id": 2, "quantity": 3 }));
+    assert_eq!(contract.faults(&adjustments, &good), [""; 0]);
+    for bad in [
+        json!({ "location_id": 1, "variant_id": 2, "product_id": 2, "quantity": 3 }),
+        json!({ "location_id": 1, "quantity": 3 }),
+        json!({ "variant_id": 2, "quantity": 3 }),
+        json!({ "location_id": 1, "variant_id": "2", "quantity": 3 }),
+        json!({ "location_id": 1, "variant_id": 2, "quantity": 3.5 }),
+    ] {
+        assert!(!contract.faults(&adjustments, &item(bad.clone())).is_empty(), "{bad}");
+    }
+    let strange = json!({ "identity": { "variant": 7 }, "locations": [{ "location_id": 1, "on_hand": 2 }] });
+    assert_eq!(contract.strangers(&named("ItemResponse"), &strange), ["variant", "on_hand"]);
 }
 
 /// Each example of the contract is an order, a line, an address, a shipment that can be read.

@@ -6,8 +6,8 @@ use bigcommerce::fake::FakeStore;
 use bytes::Bytes;
 use proptest::prelude::*;
 use sdk::{
-    Clock, ErrorKind, FulfillmentRequest, Http, LineQuantity, PullRequest, TrackingSet, TransportError,
-    testkit::TokioClock,
+    Clock, ErrorKind, FulfillmentRequest, Http, LineQuantity, PullRequest, StockChange, StockOutcome,
+    StockWrite, TrackingSet, TransportError, testkit::TokioClock,
 };
 
 use crate::shop::{PLAIN, connect, start};
@@ -50,6 +50,20 @@ fn json() -> impl Strategy<Value = String> {
         "order_product_id",
         "billing_address",
         "sku",
+        "data",
+        "meta",
+        "pagination",
+        "total",
+        "product_id",
+        "variant_id",
+        "inventory_tracking",
+        "identity",
+        "locations",
+        "location_id",
+        "total_inventory_onhand",
+        "title",
+        "errors",
+        "transaction_id",
     ]);
     leaf.prop_recursive(4, 64, 8, move |inner| {
         prop_oneof![
@@ -68,6 +82,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
         prop::collection::vec(any::<u8>(), 0..64),
         json().prop_map(String::into_bytes),
         json().prop_map(|text| format!("[{text}]").into_bytes()),
+        json().prop_map(|text| format!("{{\"data\":[{text}],\"meta\":{text}}}").into_bytes()),
     ]
 }
 
@@ -107,6 +122,11 @@ proptest! {
             let channel = connect(PLAIN, Arc::new(Always(status, headers, body)), clock);
             let order = sdk::RemoteId::from("7");
             let tracking = TrackingSet { carrier: "UPS".to_owned(), ..TrackingSet::default() };
+            drop(channel.products(page.as_deref()).await);
+            drop(channel.read_stock(&["7".into(), "product:8".into()]).await);
+            if let Ok(outcomes) = channel.push_stock(&stock()).await {
+                assert_eq!(outcomes.len(), 2);
+            }
             drop(channel.pull_orders(&PullRequest { since: Some(start()), page }).await);
             drop(channel.order(&order).await);
             drop(channel.find(&order).await);
@@ -142,8 +162,24 @@ proptest! {
                 Ok(pushed) => assert!(status < 300 && !pushed.fulfillment.id.as_str().is_empty()),
                 Err(error) => assert_eq!(error.kind, ErrorKind::Indeterminate, "{error}"),
             }
+            match channel.push_stock(&stock()).await {
+                Ok(outcomes) => assert!(status < 300 && outcomes == [StockOutcome::Accepted, StockOutcome::Accepted]),
+                Err(error) => assert_eq!(error.kind, ErrorKind::Indeterminate, "{error}"),
+            }
         });
     }
+}
+
+/// New figures of a variant and of a product.
+fn stock() -> StockWrite {
+    let change = |item: &str, variant: &str| StockChange {
+        item: item.into(),
+        variant: variant.into(),
+        sku: None,
+        from: None,
+        to: 3,
+    };
+    StockWrite { key: "k".to_owned(), changes: vec![change("7", "7"), change("product:8", "9")] }
 }
 
 /// Reads go to the store, writes are answered with the other.

@@ -96,6 +96,13 @@ pub(super) fn answer(
             }))
         }
         "PortaldLocation" => {
+            if !scopes.iter().any(|scope| scope == "read_locations") {
+                return json!({ "data": { "location": null }, "errors": [{
+                    "message": "Access denied for isActive field. Required access: `read_locations` access scope.",
+                    "path": ["location", "isActive"],
+                    "extensions": { "code": "ACCESS_DENIED" },
+                }] });
+            }
             let known = number(&variables["id"]) == super::LOCATION;
             data(json!({ "location": known.then(|| json!({ "name": "Main warehouse", "isActive": true })) }))
         }
@@ -106,7 +113,7 @@ pub(super) fn answer(
     }
 }
 
-fn data(data: Value) -> Value {
+pub(super) fn data(data: Value) -> Value {
     json!({ "data": data })
 }
 
@@ -121,7 +128,7 @@ fn payload(field: &str, value: Value, refusal: Option<Refusal>) -> Value {
     json!({ field: value, "userErrors": errors })
 }
 
-fn number(gid: &Value) -> u64 {
+pub(super) fn number(gid: &Value) -> u64 {
     gid.as_str().and_then(|gid| gid.rsplit('/').next()?.parse().ok()).unwrap_or(0)
 }
 
@@ -129,11 +136,11 @@ fn of<'a>(shop: &'a Shop, variables: &Value) -> Option<&'a FakeOrder> {
     shop.orders.get(&number(&variables["id"]))
 }
 
-fn stamp(time: Timestamp) -> String {
+pub(super) fn stamp(time: Timestamp) -> String {
     time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-fn gid(kind: &str, id: u64) -> String {
+pub(super) fn gid(kind: &str, id: u64) -> String {
     format!("gid://shopify/{kind}/{id}")
 }
 

@@ -177,6 +177,15 @@ impl FakeShop {
 
     /// Gives money back for units of a line.
     pub fn refund(&self, order: &RemoteId, line: u64, quantity: u32, restock: Restock) {
+        if restock != Restock::Nothing
+            && let Some(found) = self.order(order)
+        {
+            let item = found.lines.iter().find(|item| item.id == line);
+            let fo = found.fulfillment_orders.iter().find(|fo| fo.lines.iter().any(|it| it.line == line));
+            let sku = item.and_then(|item| item.sku.as_deref());
+            let location = fo.map_or(super::LOCATION, |fo| fo.location);
+            self.state().shop.catalogue.commit(sku, location, -i64::from(quantity));
+        }
         self.change(order, |order| {
             let mut left = i64::from(quantity);
             for item in order.lines.iter_mut().filter(|item| item.id == line) {
@@ -203,6 +212,7 @@ impl FakeShop {
         let now = self.now();
         let (id, fo, entry) = {
             let shop = &mut self.state().shop;
+            shop.catalogue.commit(line.sku.as_deref(), line.location, line.quantity);
             (14_000_000_000 + shop.id(), 6_000_000_000 + shop.id(), 16_000_000_000 + shop.id())
         };
         self.change(order, |order| {

@@ -1,14 +1,16 @@
 //! A model of a Shopify shop behind [`sdk::Http`], for tests and benchmarks: never in the daemon.
 //!
 //! Built from the schema and from recorded answers of real shops, not from scripted replies: it has orders,
-//! fulfillment orders with remaining quantities, a query budget, and the refusals in the shop's own words. It is
+//! fulfillment orders with remaining quantities, a catalogue with stock, a query budget, and the refusals in the shop's own words. It is
 //! deterministic: time is its clock's, ids count up.
 
 mod answers;
+mod catalogue;
 mod merchant;
 mod model;
 mod records;
 mod service;
+mod stock;
 
 use std::{
     collections::BTreeMap,
@@ -21,6 +23,7 @@ use http::{Request, Response, StatusCode};
 use sdk::{Clock, Http, RemoteId, Timestamp, TransportError, async_trait};
 use serde_json::{Value, json};
 
+pub use catalogue::{FakeLevel, FakeStockWrite, FakeVariant, NewProduct};
 pub use merchant::Restock;
 use model::Shop;
 pub use records::{
@@ -100,6 +103,8 @@ impl FakeShop {
             "read_all_orders",
             "read_products",
             "read_locations",
+            "read_inventory",
+            "write_inventory",
             "read_merchant_managed_fulfillment_orders",
             "write_merchant_managed_fulfillment_orders",
             "read_third_party_fulfillment_orders",
@@ -336,7 +341,7 @@ impl FakeShop {
         let price = match operation.as_str() {
             "PortaldOrders" => 2.0 + state.points_an_order * variables["first"].as_f64().unwrap_or(0.0),
             "PortaldOrder" => 60.0,
-            _ => 10.0,
+            operation => stock::price(operation, variables).unwrap_or(10.0),
         };
         if price > 1000.0 {
             return json!({ "errors": [{
@@ -360,7 +365,13 @@ impl FakeShop {
                 return throttled(price, &status);
             }
         }
-        let mut answer = answers::answer(&mut state.shop, &scopes, &operation, variables, now);
+        if operation == "PortaldSetStock"
+            && let Some(order) = state.shop.catalogue.ahead.pop_front()
+        {
+            state.shop.place(order, now);
+        }
+        let mut answer = stock::answer(&mut state.shop.catalogue, &scopes, body)
+            .unwrap_or_else(|| answers::answer(&mut state.shop, &scopes, &operation, variables, now));
         answer["extensions"] = json!({ "cost": {
             "requestedQueryCost": price, "actualQueryCost": price, "throttleStatus": status,
         } });

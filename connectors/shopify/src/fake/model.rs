@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sdk::Timestamp;
 
+use super::catalogue::Catalogue;
 use super::records::{FakeFo, FakeFoLine, FakeFulfillment, FakeLine, FakeOrder, NewOrder};
 
 /// What the shop holds.
 #[derive(Debug, Default)]
 pub(super) struct Shop {
     pub(super) orders: BTreeMap<u64, FakeOrder>,
+    /// What it sells, and what is available of it.
+    pub(super) catalogue: Catalogue,
     /// Locations that fulfillment services manage.
     pub(super) services: BTreeSet<u64>,
     /// Leaves the request status as it was while a cancellation is asked for, as recorded.
@@ -52,6 +55,7 @@ impl Shop {
         let mut lines = Vec::new();
         let mut fos: Vec<FakeFo> = Vec::new();
         for line in new.lines {
+            self.catalogue.commit(line.sku.as_deref(), line.location, line.quantity);
             let line_id = 14_000_000_000 + self.id();
             let at = fos.iter().position(|fo| fo.location == line.location && fo.method == line.method);
             let at = at.unwrap_or_else(|| {
@@ -97,14 +101,21 @@ impl Shop {
         id
     }
 
-    /// Recorded: the fulfillment order becomes `CLOSED`, not `CANCELLED`, with nothing in it.
+    /// Recorded: the fulfillment order becomes `CLOSED`, not `CANCELLED`, with nothing in it. What was open goes back to
+    /// stock, as is the choice that the admin offers first.
     pub(super) fn cancel(&mut self, id: u64, reason: &str, now: Timestamp) {
         let Some(order) = self.orders.get_mut(&id) else { return };
         order.cancelled = Some(now);
         order.reason = Some(reason.to_owned());
         for fo in &mut order.fulfillment_orders {
+            let open = fo.status != "CLOSED";
             "CLOSED".clone_into(&mut fo.status);
             for line in &mut fo.lines {
+                let sku =
+                    order.lines.iter().find(|item| item.id == line.line).and_then(|it| it.sku.as_deref());
+                if open {
+                    self.catalogue.commit(sku, fo.location, -line.remaining);
+                }
                 (line.total, line.remaining) = (0, 0);
             }
         }
@@ -119,6 +130,9 @@ impl Shop {
         let mut change = quantity - item.current;
         item.current = quantity;
         order.edited = true;
+        let at = order.fulfillment_orders.iter().find(|fo| fo.lines.iter().any(|it| it.line == line));
+        let location = at.map_or(super::LOCATION, |fo| fo.location);
+        self.catalogue.commit(item.sku.as_deref(), location, change);
         let open = order.fulfillment_orders.iter_mut().filter(|fo| fo.status != "CLOSED");
         for fo in open {
             for entry in fo.lines.iter_mut().filter(|entry| entry.line == line) {

@@ -261,6 +261,61 @@ pub const REJECT_CANCELLATION: Document = Document {
     fragments: &[],
 };
 
+const VARIANT: &str = "fragment PortaldVariant on ProductVariant {
+  id sku title updatedAt requiresComponents product { title }
+}";
+
+/// A page of the catalogue, with whether each is stocked at one location.
+pub const VARIANTS: Document = Document {
+    name: "PortaldVariants",
+    operation: "query PortaldVariants($first: Int!, $after: String, $query: String, $location: ID!) {
+  productVariants(first: $first, after: $after, query: $query, sortKey: ID) {
+    nodes {
+      ...PortaldVariant
+      inventoryItem { id tracked inventoryLevel(locationId: $location, includeInactive: true) { isActive } }
+    }
+    pageInfo { ...PortaldMore }
+  }
+}",
+    fragments: &[VARIANT, MORE],
+};
+
+/// The same where no location is named: what is stocked where is not asked.
+pub const VARIANTS_ALONE: Document = Document {
+    name: "PortaldVariantsAlone",
+    operation: "query PortaldVariantsAlone($first: Int!, $after: String, $query: String) {
+  productVariants(first: $first, after: $after, query: $query, sortKey: ID) {
+    nodes { ...PortaldVariant inventoryItem { id tracked } } pageInfo { ...PortaldMore }
+  }
+}",
+    fragments: &[VARIANT, MORE],
+};
+
+/// What is available of some items at one location.
+pub const STOCK: Document = Document {
+    name: "PortaldStock",
+    operation: "query PortaldStock($ids: [ID!]!, $location: ID!) {
+  nodes(ids: $ids) {
+    ... on InventoryItem {
+      id tracked
+      inventoryLevel(locationId: $location, includeInactive: true) {
+        isActive quantities(names: [\"available\"]) { name quantity }
+      }
+    }
+  }
+}",
+    fragments: &[],
+};
+
+/// Sets what is available. The key's directive stands on the field, and must: the schema does not say so.
+pub const SET_STOCK: Document = Document {
+    name: "PortaldSetStock",
+    operation: "mutation PortaldSetStock($input: InventorySetQuantitiesInput!, $key: String!) {
+  inventorySetQuantities(input: $input) @idempotent(key: $key) { userErrors { field message code } }
+}",
+    fragments: &[],
+};
+
 /// The harmless question: whose shop this is and what the token may do.
 pub const CHECK: Document = Document {
     name: "PortaldCheck",
@@ -295,6 +350,10 @@ pub const ALL: &[Document] = &[
     REQUESTS,
     ACCEPT_CANCELLATION,
     REJECT_CANCELLATION,
+    VARIANTS,
+    VARIANTS_ALONE,
+    STOCK,
+    SET_STOCK,
     CHECK,
     LOCATION,
 ];

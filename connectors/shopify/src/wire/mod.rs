@@ -3,6 +3,7 @@
 //! Texts borrow where JSON has no escapes in them. An `Option<Cow<str>>` would be copied by serde, hence [`Text`].
 
 pub mod documents;
+mod inventory;
 mod order;
 mod write;
 
@@ -11,6 +12,7 @@ use std::{borrow::Cow, ops::Deref};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+pub(crate) use inventory::*;
 pub(crate) use order::*;
 pub(crate) use write::*;
 

@@ -101,10 +101,14 @@ async fn check_proves_what_there_is_and_names_what_is_missing() {
     assert_eq!(report.problems, Vec::<String>::new());
     assert!(report.proved.iter().any(|line| line.contains("bluefin.myshopify.com")));
     assert!(report.proved.iter().any(|line| line.contains("Main warehouse")));
+    assert!(report.proved.contains(&"scope write_inventory".to_owned()));
     bench.shop.set_scopes(&["read_orders"]);
     bench.shop.answer_version("2026-07");
     let report = bench.channel.check().await.unwrap();
     assert_eq!(report.problems.len(), 2, "{:?}", report.problems);
+    for scope in ["read_inventory", "write_inventory", "read_locations", "read_products"] {
+        assert!(report.warnings.iter().any(|line| line.contains(scope)), "{scope}: {:?}", report.warnings);
+    }
     assert!(report.warnings.iter().any(|line| line.contains("2026-07")), "{:?}", report.warnings);
 }
 

@@ -14,11 +14,11 @@ use apollo_compiler::{
     validation::Valid,
 };
 use bytes::Bytes;
-use sdk::{Http, Pulled, TransportError, async_trait, testkit::MemoryTokens};
+use sdk::{Http, Pulled, StockChange, StockWrite, TransportError, async_trait, testkit::MemoryTokens};
 use serde_json::{Value, json};
 use shopify::{
     documents,
-    fake::{NewLine, NewOrder},
+    fake::{NewLine, NewOrder, NewProduct},
 };
 
 use crate::shop::{LASTING, bench, connect};
@@ -210,6 +210,25 @@ async fn the_models_answers_are_of_the_schema() {
     let page = channel.pull_orders(&sdk::PullRequest { since, page: None }).await.unwrap().next;
     channel.pull_orders(&sdk::PullRequest { since, page }).await.unwrap();
     channel.check().await.unwrap();
+    let item = bench.shop.add_product("A", true, 7).item_id();
+    bench.shop.add(NewProduct::new("B", 1).untracked().without_sku().option("Large"));
+    let bundle = bench.shop.add(NewProduct::new("C", 1).bundle()).item_id();
+    let nowhere = bench.shop.add(NewProduct::new("D", 1).elsewhere().at(9, 1)).item_id();
+    bench.shop.stop_stocking("B");
+    channel.products(None).await.unwrap();
+    let alone = connect(LASTING, recorder.clone(), bench.clock.clone(), Arc::new(MemoryTokens::default()));
+    alone.products(None).await.unwrap();
+    channel.read_stock(&[item.clone(), nowhere.clone(), "9".into()]).await.unwrap();
+    let changes = [(&item, Some(6)), (&bundle, None), (&nowhere, None)].map(|(item, from)| StockChange {
+        item: item.clone(),
+        variant: "1".into(),
+        sku: None,
+        from,
+        to: 3,
+    });
+    channel.push_stock(&StockWrite { key: "k".into(), changes: changes.to_vec() }).await.unwrap();
+    let changes = vec![StockChange { from: Some(7), ..changes[0].clone() }];
+    channel.push_stock(&StockWrite { key: "m".into(), changes }).await.unwrap();
     let mut seen = BTreeSet::new();
     for (asked, answered) in recorder.passed.lock().unwrap().iter() {
         let name = asked["operationName"].as_str().unwrap();

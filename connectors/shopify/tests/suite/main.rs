@@ -11,6 +11,8 @@ mod faults;
 mod paging;
 mod parcels;
 mod price;
+mod products;
 mod recorded;
 mod requests;
 mod shop;
+mod stock;

@@ -159,6 +159,9 @@ async fn our_questions_are_far_enough_from_the_most_that_one_may_cost() {
     assert_eq!(prices, [570, 846, 846, 938, 1030]);
     assert!(prices[..4].iter().all(|price| *price < MOST_POINTS));
     assert_eq!(of(&asked("PortaldOrder")), 138);
+    let sizes = json!({ "first": 250 });
+    assert_eq!(price(&schema, &documents::VARIANTS.text(), &sizes), Some(46));
+    assert_eq!(price(&schema, &documents::VARIANTS_ALONE.text(), &sizes), Some(35));
     for (document, points) in [
         (documents::ORDER_LINES, 21),
         (documents::FULFILLMENT_ORDERS, 99),
@@ -167,6 +170,7 @@ async fn our_questions_are_far_enough_from_the_most_that_one_may_cost() {
         (documents::FULFILLMENT_LINES, 21),
         (documents::REQUESTS, 7),
         (documents::CHANGES, 22),
+        (documents::STOCK, 3),
     ] {
         assert_eq!(price(&schema, &document.text(), &Value::Null), Some(points), "{}", document.name);
     }

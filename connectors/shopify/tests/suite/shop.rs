@@ -39,6 +39,9 @@ pub(crate) fn configure(text: &str) -> (Option<Box<dyn Configured>>, Vec<Problem
 
 pub(crate) const LASTING: &str =
     "shop = \"bluefin.myshopify.com\"\naccess_token = { env = \"shpat_fake\" }\n";
+/// The same, with a location to write stock at.
+pub(crate) const PLACED: &str = "shop = \"bluefin.myshopify.com\"\naccess_token = { env = \"shpat_fake\" }\n\
+     location = \"655441491\"\n";
 pub(crate) const ROTATING: &str = "shop = \"bluefin.myshopify.com\"\nclient_id = \"app\"\n\
      client_secret = { env = \"shpss\" }\nrefresh_token = { env = \"shprt_seed\" }\n";
 pub(crate) const GRANT: &str =

@@ -121,3 +121,20 @@ fn a_cancelled_lead_leads_still() {
     assert_eq!((group.record("5001").shipments.len(), group.record("5002").shipments.len()), (0, 1));
     assert_eq!(group.record("5001").lines[0].by_hand, 1);
 }
+
+#[test]
+fn a_word_about_the_whole_parcel_ships_no_cancelled_follower() {
+    let mut group = group();
+    group.second.cancelled = true;
+    group.second.touch();
+    group.pull();
+    let warnings = group.tell("5001", parcel(true)).expect("the lead's own");
+    assert!(
+        warnings.iter().any(|warning| warning.contains("m.shop.5002 is not in this parcel")),
+        "{warnings:?}"
+    );
+    assert!(
+        group.record("5002").shipments.is_empty(),
+        "its units are cancelled: they are named, or not meant"
+    );
+}
