@@ -88,7 +88,7 @@ impl Rows {
         }
         let number = self.lines + 1;
         let reader = self.reader.get_or_insert_with(|| {
-            let count = |wanted: u8| body.iter().filter(|byte| **byte == wanted).count();
+            let count = |wanted: u8| body.split(|byte| *byte == wanted).count();
             let delimiter = [b';', b'\t']
                 .into_iter()
                 .fold(b',', |best, other| if count(other) > count(best) { other } else { best });

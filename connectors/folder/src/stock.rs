@@ -77,7 +77,7 @@ pub(crate) fn products(
 fn read_products(bytes: &[u8], label: &str, first: bool) -> std::result::Result<Vec<Variant>, String> {
     let body = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let head = body.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |wanted: u8| head.iter().filter(|byte| **byte == wanted).count();
+    let count = |wanted: u8| head.split(|byte| *byte == wanted).count();
     let delimiter = if count(b';') > count(b',') { b';' } else { b',' };
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(body);
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
