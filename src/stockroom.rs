@@ -118,7 +118,7 @@ impl Stockroom {
                 Ok(())
             })
             .await
-            .map(|_| ())
+            .copied()
     }
 
     /// Moves figures, durably and all at once.
