@@ -433,6 +433,10 @@ pub async fn undo(
             (state.undo, state.held) = (Some(id.n), true);
         })
         .await?;
+        // All channels of a merchant show the same figures: none of them goes on by itself.
+        for (_, channel) in ledger.policies().channels.keys().filter(|(other, _)| *other == id.merchant) {
+            room.change_state(&id.merchant, channel, Changes::default(), |state| state.held = true).await?;
+        }
         tracing::warn!(
             event = "stock.undo",
             merchant = id.merchant,

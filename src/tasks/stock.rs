@@ -1,8 +1,8 @@
 //! Stock: brings one channel to what it may show. Orders are pulled first, so that what was sold is counted.
 //!
 //! An activation settles what is not known of the last one, compares all figures once a day, works out what the
-//! channel may show, and writes the differences, a batch at a time ([`write`](self::write)). What it is not sure of it
-//! reads first ([`look`]). It can end at any point: what it began is in the store, and the next one goes on from there.
+//! channel may show, and writes the differences, a batch at a time (`write`). What it is not sure of it reads
+//! first (`look`). It can end at any point: what it began is in the store, and the next one goes on from there.
 
 mod look;
 mod write;

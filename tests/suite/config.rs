@@ -700,3 +700,26 @@ proptest! {
         prop_assert!(!printed.contains("t0ps3cret"));
     }
 }
+
+#[test]
+fn stock_that_cannot_be_written_or_is_shown_twice_is_warned_of() {
+    let file = |path: &str, share: u32| {
+        format!(
+            "[dropship]\nskus = [\"ACME-*\", \"X-1\"]\n[dropship.map]\n\"K\" = \"ACME-7\"\n[inventory]\nsync = true\n\
+             share_percent = {share}\n[[channel]]\nid = \"shop\"\nconnector = \"folder\"\npath = \"{path}\"\n"
+        )
+    };
+    let told = |first: u32, second: u32| {
+        let place = Place::merchant("one", &file("a", first)).with("two", &file("b", second));
+        config::stock_warnings(&place.load().unwrap())
+    };
+    let cannot = |id: &str| {
+        format!(
+            "{id}/shop: inventory sync is on and writes nothing there: the connector `folder` cannot write stock"
+        )
+    };
+    assert_eq!(told(60, 40), [cannot("one"), cannot("two")]);
+    let twice = "ACME-*, ACME-7, X-1: one 60 % + two 41 % = 101 % of what is available is shown; two merchants can \
+                 sell the same unit";
+    assert_eq!(told(60, 41), [cannot("one"), cannot("two"), twice.to_owned()]);
+}

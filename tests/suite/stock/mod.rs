@@ -9,3 +9,4 @@ mod imports;
 mod keep;
 mod model;
 mod pushes;
+mod running;

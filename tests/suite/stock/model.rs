@@ -101,6 +101,11 @@ impl Model {
         self.state().sell(sku, units, at);
     }
 
+    /// Its writes are held against this daemon from now on.
+    pub(super) fn serve(&self, ledger: &Arc<Ledger>) {
+        *self.ledger.lock().unwrap() = Some(ledger.clone());
+    }
+
     pub(super) fn calls(&self, name: &str) -> usize {
         self.state().calls.iter().filter(|call| **call == name).count()
     }
@@ -428,6 +433,13 @@ impl World {
         .unwrap();
     }
 
+    /// What is written back may be more than there is: that is what a person asked for.
+    #[track_caller]
+    pub(super) fn kept_its_promises_but_for_undo(&self) {
+        let state = self.model.state();
+        assert!(state.broken.iter().all(|broken| broken.contains("available")), "{:#?}", state.broken);
+    }
+
     #[track_caller]
     pub(super) fn kept_its_promises(&self) {
         let state = self.model.state();
@@ -435,7 +447,7 @@ impl World {
     }
 }
 
-/// Whether a variant can be written at all.
+/// Makes a variant one that cannot be written.
 pub(super) fn spoil(variant: &mut Variant) {
     variant.writable = Writable::No("a bundle's parent".to_owned());
 }
