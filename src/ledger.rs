@@ -165,7 +165,7 @@ impl Ledger {
             if let Some(state) = &state {
                 changes.channels.push((merchant.to_owned(), channel.to_owned(), state.clone()));
             }
-            let sold = self.sold(&policy, &decided.changes);
+            let sold = sold(&policy, &decided.changes);
             match self.commit(decided.changes, changes).await {
                 Ok(()) => {
                     self.stockroom.note_sold(merchant, channel, sold);
@@ -212,15 +212,6 @@ impl Ledger {
             }
         }
         Err(StoreError::Failed(format!("{merchant}.{channel}: a page met others' writes {MOST_TRIES} times")))
-    }
-
-    /// The SKUs of orders that changed: their channel's own figures moved with them.
-    fn sold(&self, policy: &Policy, changes: &[Change]) -> BTreeSet<String> {
-        if !policy.stock.sync {
-            return BTreeSet::new();
-        }
-        let lines = changes.iter().flat_map(|change| &change.record.seen.lines);
-        lines.filter_map(|line| line.sku.clone()).collect()
     }
 
     /// What a page's orders do to their records.
@@ -643,6 +634,15 @@ impl Decided {
             seen: 1,
         });
     }
+}
+
+/// The SKUs of orders that changed: their channel's own figures moved with them.
+fn sold(policy: &Policy, changes: &[Change]) -> BTreeSet<String> {
+    if !policy.stock.sync {
+        return BTreeSet::new();
+    }
+    let lines = changes.iter().flat_map(|change| &change.record.seen.lines);
+    lines.filter_map(|line| line.sku.clone()).collect()
 }
 
 /// The most units of one line that are taken in: with the largest recipe (10,000 of a part) they still can be counted.

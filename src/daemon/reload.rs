@@ -63,7 +63,7 @@ pub fn diff(old: &BTreeMap<ChannelKey, Facts>, new: &BTreeMap<ChannelKey, Facts>
                 diff.changed.insert(key.clone());
             }
             Some(known) if (&known.timing, &known.stock) != (&facts.timing, &facts.stock) => {
-                _ = diff.rescheduled.insert(key.clone())
+                diff.rescheduled.insert(key.clone());
             }
             Some(_) => diff.same += 1,
         }

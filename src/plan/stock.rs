@@ -9,10 +9,10 @@
 //! Nothing is published by silence: a variant is offered only if the merchant's catalogue says that it is ours, the
 //! channel lists it by its id and lets it be written, and the supplier has told a figure for all of its parts. What
 //! is not offered is left as it is on the channel, with the reason. The last line before a request asks all of this
-//! again ([`permit`]): a request can only be made of what passed there.
+//! again ([`mod@permit`]): a request can only be made of what passed there.
 //!
-//! [`shelf`] on hand, committed, available · [`offer`] what a variant may show · [`diff`] the writes that it takes ·
-//! [`breaker`] how much a run may change unasked · [`permit`] the last line · [`settle`] what an answer means ·
+//! [`shelf`] on hand, committed, available · [`offer`] what a variant may show · [`mod@diff`] the writes that it takes ·
+//! [`breaker`] how much a run may change unasked · [`mod@permit`] the last line · [`settle`] what an answer means ·
 //! [`effects`] what parcels and voids move · [`undo`] a run taken back · [`likeness`] SKUs that look like ours.
 
 pub mod breaker;
