@@ -593,15 +593,6 @@ impl Ledger {
     }
 }
 
-/// The SKUs of orders that changed: their channel's own figures moved with them.
-fn sold(policy: &Policy, changes: &[Change]) -> BTreeSet<String> {
-    if !policy.stock.sync {
-        return BTreeSet::new();
-    }
-    let lines = changes.iter().flat_map(|change| &change.record.seen.lines);
-    lines.filter_map(|line| line.sku.clone()).collect()
-}
-
 /// A record to be committed, and how many of its events were stored before.
 struct Change {
     record: Record,
@@ -643,6 +634,15 @@ impl Decided {
             seen: 1,
         });
     }
+}
+
+/// The SKUs of orders that changed: their channel's own figures moved with them.
+fn sold(policy: &Policy, changes: &[Change]) -> BTreeSet<String> {
+    if !policy.stock.sync {
+        return BTreeSet::new();
+    }
+    let lines = changes.iter().flat_map(|change| &change.record.seen.lines);
+    lines.filter_map(|line| line.sku.clone()).collect()
 }
 
 /// The most units of one line that are taken in: with the largest recipe (10,000 of a part) they still can be counted.

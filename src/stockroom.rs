@@ -117,8 +117,8 @@ impl Stockroom {
                 self.commitments.whole();
                 Ok(())
             })
-            .await
-            .copied()
+            .await?;
+        Ok(())
     }
 
     /// Moves figures, durably and all at once.

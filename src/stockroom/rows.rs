@@ -163,7 +163,7 @@ mod tests {
         assert_eq!((open.line, open.why.contains("quote")), (3, true));
         assert_eq!(read(b"sku,quantity\nA\xff,5\n", 9).unwrap_err().line, 2);
         assert!(read(b"\xFF\xFEs\0", 2).unwrap_err().why.contains("UTF-8"));
-        assert!(read(&[b'a'; 40_000], 1000).unwrap_err().why.contains("longer"));
+        assert!(read(&vec![b'a'; 40_000], 1000).unwrap_err().why.contains("longer"));
         assert_eq!(read(b"", 1).unwrap(), []);
     }
 

@@ -10,3 +10,4 @@ mod operation;
 mod rubbish;
 mod scene;
 mod shops;
+mod stock;

@@ -157,11 +157,26 @@ impl Shop {
 pub(crate) struct TwoShops {
     pub(crate) shops: [Shop; 2],
     pub(crate) daemon: Arc<Daemon>,
+    pub(crate) folder: tempfile::TempDir,
     _served: [Served; 2],
-    _folder: tempfile::TempDir,
 }
 
+/// Two shops that lose one answer in ten.
 pub(crate) async fn two_shops(seed: u64) -> TwoShops {
+    open(true, |shops| {
+        for shop in shops {
+            shop.lose_one_in_ten(seed);
+        }
+    })
+    .await
+}
+
+/// Two shops that show the supplier's stock; `stock` fills their shelves before the daemon starts.
+pub(crate) async fn two_shops_with_stock(stock: impl FnOnce(&[Shop; 2])) -> TwoShops {
+    open(false, stock).await
+}
+
+async fn open(orders_alone: bool, prepare: impl FnOnce(&[Shop; 2])) -> TwoShops {
     let folder = tempfile::tempdir().expect("a folder");
     let shop = FakeShop::new(Arc::new(SystemClock));
     shop.set_budget(100_000.0, 50_000.0);
@@ -172,15 +187,22 @@ pub(crate) async fn two_shops(seed: u64) -> TwoShops {
         serve(store.clone(), address()).await.expect("a server"),
     ];
     let shops = [Shop::Shopify(shop), Shop::BigCommerce(store)];
-    for shop in &shops {
-        shop.lose_one_in_ten(seed);
-    }
-    configure(folder.path(), &served[0].base_url(), &served[1].base_url());
+    prepare(&shops);
+    let inventory = if orders_alone { "" } else { STOCK };
+    configure(folder.path(), &served[0].base_url(), &served[1].base_url(), inventory);
     let daemon = Arc::new(Daemon::start(folder.path()));
-    TwoShops { shops, daemon, _served: served, _folder: folder }
+    TwoShops { shops, daemon, _served: served, folder }
 }
 
-fn configure(folder: &Path, shopify: &str, bigcommerce: &str) {
+const STOCK: &str = "[merchant.schedule]
+inventory = \"*/2 * * * * *\"
+[merchant.inventory]
+sync = true
+max = 1000
+";
+
+fn configure(folder: &Path, shopify: &str, bigcommerce: &str, inventory: &str) {
+    let location = shopify::fake::LOCATION;
     let text = format!(
         r#"{DAEMON}[[merchant]]
 id = "bluefin"
@@ -189,9 +211,11 @@ since = "2020-01-01T00:00:00Z"
 skus = ["ACME-*"]
 [merchant.orders]
 settle_secs = 0
+{inventory}
 [[merchant.channel]]
 id = "shop"
 connector = "shopify"
+location = "{location}"
 shop = "bluefin.myshopify.com"
 access_token = {{ env = "SHOP_TOKEN" }}
 base_url = "{shopify}"
@@ -202,6 +226,7 @@ since = "2020-01-01T00:00:00Z"
 skus = ["ACME-*"]
 [merchant.orders]
 settle_secs = 0
+{inventory}
 [[merchant.channel]]
 id = "shop"
 connector = "bigcommerce"

@@ -18,7 +18,7 @@ use crate::{
     config::Settings,
     error::{failed, unavailable},
     fulfillments,
-    wire::column_name,
+    wire::{self, column_name},
 };
 
 /// The catalogue's columns: its name, and whether a file must have it.
@@ -76,10 +76,8 @@ pub(crate) fn products(
 
 fn read_products(bytes: &[u8], label: &str, first: bool) -> std::result::Result<Vec<Variant>, String> {
     let body = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let head = body.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |wanted: u8| head.split(|byte| *byte == wanted).count();
-    let delimiter = if count(b';') > count(b',') { b';' } else { b',' };
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(body);
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(wire::delimiter(body)).trim(csv::Trim::All).from_reader(body);
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     let headers = reader.headers().map_err(|error| format!("its header cannot be read: {error}"))?;
     for (place, cell) in headers.iter().enumerate() {

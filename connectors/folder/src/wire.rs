@@ -141,7 +141,7 @@ fn newlines(bytes: &[u8]) -> u64 {
 }
 
 /// What parts the header's cells: a comma, unless semicolons or tabs are more.
-fn delimiter(body: &[u8]) -> u8 {
+pub(crate) fn delimiter(body: &[u8]) -> u8 {
     let header = body.trim_ascii_start();
     let header = header.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let count = |wanted: u8| header.split(|byte| *byte == wanted).count();

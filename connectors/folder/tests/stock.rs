@@ -107,7 +107,7 @@ async fn the_catalogue_is_read_by_its_columns_in_pages() {
         .collect();
     assert_eq!(told, [("7", Some("A-1"), true), ("B-1", Some("B-1"), false), ("9", None, false)]);
     assert!(variants.iter().all(|variant| variant.item == variant.id));
-    let rows: String = (0..1234).map(|n| format!("A-{n}\n")).collect();
+    let rows = (0..1234).map(|n| format!("A-{n}\n")).collect::<Vec<_>>().concat();
     put(&files, &format!("sku\n{rows}"));
     assert_eq!(all(&*channel).await.expect("read").len(), 1234);
     for (broken, why) in

@@ -34,12 +34,6 @@ async fn import(room: &Arc<Stockroom>, asked: Asked, text: &str) -> Result<Impor
     intake.finish().await
 }
 
-/// So many rows, each of another SKU in `main`.
-fn rows_of(count: usize, quantity: &str) -> String {
-    let rows: Vec<String> = (0..count).map(|n| format!("A{n:04},main,{quantity}\n")).collect();
-    rows.concat()
-}
-
 async fn figures(store: &MemoryStore) -> Vec<(String, String, i64)> {
     let levels = store.levels(None, 100_000).await.unwrap();
     levels.into_iter().map(|Level { sku, warehouse, on_hand, .. }| (sku, warehouse, on_hand)).collect()
@@ -105,7 +99,7 @@ async fn one_bad_row_refuses_all_and_each_is_told_with_its_line() {
         assert!(refused.message.contains(wanted), "{file:?}: {refused}");
         assert!(refused.message.starts_with("nothing was imported"), "{refused}");
     }
-    let many: String = rows_of(900, "x");
+    let many = (0..900).map(|n| format!("A{n},main,x\n")).collect::<Vec<_>>().concat();
     let refused =
         import(&room, Asked::default(), &format!("sku,warehouse,quantity\n{many}")).await.unwrap_err();
     assert!(refused.message.ends_with("and 880 more"), "{refused}");
@@ -117,7 +111,7 @@ async fn a_short_file_is_an_error_unless_it_is_said_to_be_partial() {
     let store = Arc::new(MemoryStore::new());
     let room = room(&store);
     let file = |count: usize| -> String {
-        let rows: String = rows_of(count, "7");
+        let rows = (0..count).map(|n| format!("A{n:04},main,7\n")).collect::<Vec<_>>().concat();
         format!("sku,warehouse,quantity\n{rows}")
     };
     import(&room, Asked::default(), &file(1300)).await.unwrap();
@@ -130,7 +124,7 @@ async fn a_short_file_is_an_error_unless_it_is_said_to_be_partial() {
 
 #[tokio::test]
 async fn an_import_that_is_cut_off_is_applied_to_its_end_or_leaves_no_trace() {
-    let rows: String = rows_of(1700, "7");
+    let rows = (0..1700).map(|n| format!("A{n:04},main,7\n")).collect::<Vec<_>>().concat();
     let file = format!("sku,warehouse,quantity\n{rows}");
     let (mut whole, mut none) = (0, 0);
     // One commit after another is the one that fails: the beginning, four parts, the acceptance, four applied, the end.
@@ -155,7 +149,7 @@ async fn an_import_that_is_cut_off_is_applied_to_its_end_or_leaves_no_trace() {
 
 #[tokio::test]
 async fn a_delta_that_is_cut_off_is_added_once() {
-    let rows: String = rows_of(1200, "3");
+    let rows = (0..1200).map(|n| format!("A{n:04},main,3\n")).collect::<Vec<_>>().concat();
     let file = format!("sku,warehouse,quantity\n{rows}");
     let asked = Asked { delta: true, ..Asked::default() };
     // The last part, the acceptance, three parts applied, the end.
@@ -183,7 +177,7 @@ async fn one_import_at_a_time_and_one_given_up_is_cleared_away() {
     let mut first = Intake::begin(room.clone(), Asked::default(), houses()).await.unwrap();
     let refused = Intake::begin(room.clone(), Asked::default(), houses()).await.err().unwrap();
     assert_eq!(refused.code, "importing");
-    let rows: String = rows_of(900, "3");
+    let rows = (0..900).map(|n| format!("A{n:04},main,3\n")).collect::<Vec<_>>().concat();
     first.push(format!("sku,warehouse,quantity\n{rows}").as_bytes()).await.unwrap();
     drop(first);
     let told = import(&room, Asked::default(), "sku,warehouse,quantity\nA1,main,1\n").await.unwrap();
