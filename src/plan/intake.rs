@@ -3,11 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sdk::{Delivery, DeliveryKind, Group, Line, Order, OrderState, RemoteFulfillment, RemoteId, Timestamp};
+use sdk::{
+    Delivery, DeliveryKind, Group, Line, LineQuantity, Order, OrderState, RemoteFulfillment, RemoteId,
+    Timestamp,
+};
 
 use super::{cancellation, units};
 use crate::{
-    outbox::WriteKind,
+    outbox::{Write, WriteKind, WriteState},
     policy::{Fields, Policy},
     record::{AccountLine, Level, Owner, Record, VANISHED},
 };
@@ -155,15 +158,8 @@ fn note_regrouping(record: &mut Record, seen: &Order, now: Timestamp) {
             continue;
         }
         let grown = units(&seen.groups, &line.id).saturating_sub(units(&record.seen.groups, &line.id));
-        let mirrored: u64 = record
-            .writes
-            .iter()
-            .filter(|write| write.kind == WriteKind::Split && write.may_be_told())
-            .flat_map(|write| &write.lines)
-            .filter(|split| split.line == line.id)
-            .map(|split| u64::from(split.quantity))
-            .sum();
-        if units(&new, &line.id) > grown.saturating_add(mirrored) {
+        let ours = own_regrouping(record, &line.id);
+        if units(&new, &line.id) > grown.saturating_add(ours) {
             apart.push(line.name().to_owned());
         }
     }
@@ -176,6 +172,37 @@ fn note_regrouping(record: &mut Record, seen: &Order, now: Timestamp) {
         record.alert(now, "split-on-channel", text.clone());
         record.note(now, "order.split_on_channel", None, Level::Warn, text);
     }
+}
+
+/// Units of a line that our own splits and voids may have put into groups of their own since the known picture was
+/// asked for.
+fn own_regrouping(record: &Record, id: &RemoteId) -> u64 {
+    let since = record.seen_asked;
+    let news = |write: &&Write| match write.state {
+        WriteState::Done { at } => since.is_none_or(|since| at >= since),
+        _ => write.attempts > 0,
+    };
+    let units = |lines: &[LineQuantity]| -> u64 {
+        lines.iter().filter(|line| line.line == *id).map(|line| u64::from(line.quantity)).sum()
+    };
+    let of_void = |void: &Write| -> u64 {
+        let creates = record.writes.iter().filter(|create| {
+            create.kind == WriteKind::Create
+                && create.is_of(void.order, void.parcel)
+                && create.revision == void.revision
+        });
+        creates.map(|create| units(&create.lines)).sum()
+    };
+    record
+        .writes
+        .iter()
+        .filter(news)
+        .map(|write| match write.kind {
+            WriteKind::Split => units(&write.lines),
+            WriteKind::Void => of_void(write),
+            WriteKind::Create | WriteKind::Track | WriteKind::Answer => 0,
+        })
+        .sum()
 }
 
 /// Fulfillments of ours that the channel showed and does not show any more.
