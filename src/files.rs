@@ -2,13 +2,19 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use sdk::{Files, files::FileInfo};
+
+/// Files hold customers' names and what was sent to them: the group may read them, others may not.
+const MODE: u32 = 0o640;
+/// The same for folders.
+const FOLDER_MODE: u32 = 0o750;
 
 /// The machine's own files.
 #[derive(Debug, Default)]
@@ -60,7 +66,7 @@ impl Files for Disk {
     fn create_dir_all(&self, folder: &Path) -> io::Result<()> {
         // The highest folder that was there keeps the entry of the first new one: sync from there down.
         let missing: Vec<&Path> = folder.ancestors().take_while(|path| !path.exists()).collect();
-        fs::create_dir_all(folder)?;
+        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder)?;
         for made in missing.iter().rev() {
             sync_folder(parent(made))?;
         }
@@ -73,7 +79,7 @@ impl Files for Disk {
         })?;
         let temporary = parent(path).join(self.temporary_name(name));
         let written = (|| {
-            let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&temporary)?;
             file.write_all(bytes)?;
             file.sync_all()?;
             fs::rename(&temporary, path)
@@ -146,6 +152,21 @@ mod tests {
     }
 
     #[test]
+    fn others_read_nothing_of_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let (disk, folder) = (Disk::default(), tempfile::tempdir().unwrap());
+        let outbox = folder.path().join("outbox/new");
+        disk.create_dir_all(&outbox).unwrap();
+        let path = outbox.join("a.csv");
+        disk.write_atomic(&path, b"").unwrap();
+        // The umask may take more away.
+        for path in [&outbox, outbox.parent().unwrap(), &path] {
+            let mode = fs::metadata(path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o027, 0, "{}: {mode:o}", path.display());
+        }
+    }
+
+    #[test]
     fn a_file_past_the_limit_is_an_error_that_names_it() {
         let (disk, folder) = (Disk::default(), tempfile::tempdir().unwrap());
         let path = folder.path().join("big.csv");
@@ -180,7 +201,6 @@ mod tests {
         assert_eq!(disk.read(&to, 9).unwrap(), b"new");
     }
 
-    #[cfg(unix)]
     #[test]
     fn links_are_left_out_of_lists_and_resolved_in_identities() {
         let (disk, folder) = (Disk::default(), tempfile::tempdir().unwrap());
