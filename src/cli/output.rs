@@ -18,15 +18,23 @@ pub fn say(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Text from a channel, safe for a terminal: control characters are shown, not obeyed.
+/// Text from a channel, safe for a terminal: control characters, and those that turn or hide text, are shown and not
+/// obeyed.
 pub fn plain(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
-            let bad = c.is_control() && c != '\n';
+            let bad = (c.is_control() && c != '\n') || is_invisible(c);
             let shown = if bad { Some(c.escape_unicode()) } else { None };
             shown.into_iter().flatten().chain((!bad).then_some(c))
         })
         .collect()
+}
+
+/// Turns the direction of what follows, or takes no room: with these an address reads otherwise than it is.
+/// (Unicode, "Bidirectional formatting characters" and the zero-width ones of its general punctuation. The joiners
+/// U+200C and U+200D stay: names in several scripts need them.)
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// A table with aligned columns.
@@ -106,8 +114,12 @@ mod tests {
     fn tables_align_and_disarm_control_characters() {
         let mut table = Table::new(&["ID", "NAME"]);
         table.row(["a".to_owned(), "x\u{1b}[2J".to_owned()]);
+        table.row(["turned".to_owned(), "gpj\u{202e}.exe".to_owned()]);
         table.row(["long one".to_owned(), "Zoë".to_owned()]);
-        assert_eq!(table.render(), "ID        NAME\na         x\\u{1b}[2J\nlong one  Zoë");
+        assert_eq!(
+            table.render(),
+            "ID        NAME\na         x\\u{1b}[2J\nturned    gpj\\u{202e}.exe\nlong one  Zoë"
+        );
     }
 
     #[test]
