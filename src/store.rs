@@ -25,7 +25,7 @@ mod stock;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use sdk::{RemoteId, Timestamp};
+use sdk::{RemoteId, SecretString, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::stock::StockChanges;
@@ -62,7 +62,7 @@ pub trait Store: Send + Sync {
     async fn set_aside(&self, merchant: Option<&str>) -> Result<Vec<Aside>, StoreError>;
 
     /// A channel's rotated credentials.
-    async fn tokens(&self, merchant: &str, channel: &str) -> Result<Option<String>, StoreError>;
+    async fn tokens(&self, merchant: &str, channel: &str) -> Result<Option<SecretString>, StoreError>;
 
     /// Levels of stock by SKU and warehouse, at most `limit`, after this one.
     async fn levels(&self, after: Option<(String, String)>, limit: usize) -> Result<Vec<Level>, StoreError>;
@@ -124,7 +124,7 @@ pub struct Changes {
     /// Events that left a record's head: appended to its parts after those already there.
     pub old_events: Vec<(RecordId, Vec<Event>)>,
     /// Rotated credentials: (merchant, channel, value).
-    pub tokens: Vec<(String, String, String)>,
+    pub tokens: Vec<(String, String, SecretString)>,
     /// What it changes of stock.
     pub stock: StockChanges,
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, path::Path, process::ExitCode, sync::Arc};
 
-use sdk::{CheckReport, Clock, Context, Tokens};
+use sdk::{CheckReport, Clock, Context, SecretString, Tokens};
 
 use super::{BAD_CONFIG, output};
 use crate::{
@@ -112,11 +112,11 @@ struct NotKept;
 
 #[sdk::async_trait]
 impl Tokens for NotKept {
-    async fn load(&self) -> sdk::Result<Option<String>> {
+    async fn load(&self) -> sdk::Result<Option<SecretString>> {
         Ok(None)
     }
 
-    async fn save(&self, _: String) -> sdk::Result<()> {
+    async fn save(&self, _: SecretString) -> sdk::Result<()> {
         Err(sdk::Error::new(
             sdk::ErrorKind::Unsupported,
             "check",

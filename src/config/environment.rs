@@ -115,6 +115,10 @@ fn filled(text: String, what: impl Fn() -> String) -> Result<SecretString, Strin
     if text.trim().is_empty() {
         return Err(format!("{} is empty", what()));
     }
+    // It goes into a header or a form: a line break there is another header, or an error that nobody understands.
+    if text.contains(char::is_control) {
+        return Err(format!("{} holds a line break or a control character: a secret is one line", what()));
+    }
     Ok(SecretString::from(text))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sdk::{Error, ErrorKind, async_trait};
+use sdk::{Error, ErrorKind, SecretString, async_trait};
 
 use crate::store::{Changes, Store, StoreError};
 
@@ -27,11 +27,11 @@ fn unavailable(operation: &'static str) -> impl FnOnce(StoreError) -> Error {
 
 #[async_trait]
 impl sdk::Tokens for Tokens {
-    async fn load(&self) -> sdk::Result<Option<String>> {
+    async fn load(&self) -> sdk::Result<Option<SecretString>> {
         self.store.tokens(&self.merchant, &self.channel).await.map_err(unavailable("load_token"))
     }
 
-    async fn save(&self, value: String) -> sdk::Result<()> {
+    async fn save(&self, value: SecretString) -> sdk::Result<()> {
         let tokens = vec![(self.merchant.clone(), self.channel.clone(), value)];
         self.store.commit(Changes { tokens, ..Changes::default() }).await.map_err(unavailable("save_token"))
     }

@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use sdk::{RemoteId, Timestamp};
+use sdk::{RemoteId, SecretString, Timestamp};
 
 use super::{
     Aside, Changes, ChannelState, Page, Query, Store, StoreError,
@@ -228,7 +228,7 @@ impl Store for MemoryStore {
         self.read(|map| questions::set_aside(map, merchant, &mut super::report))
     }
 
-    async fn tokens(&self, merchant: &str, channel: &str) -> Result<Option<String>, StoreError> {
+    async fn tokens(&self, merchant: &str, channel: &str) -> Result<Option<SecretString>, StoreError> {
         self.read(|map| questions::tokens(map, merchant, channel))
     }
 

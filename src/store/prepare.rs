@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use sdk::ExposeSecret;
+
 use super::{
     Changes, StoreError,
     envelope::{self, Sealed},
@@ -81,7 +83,7 @@ impl Prepared {
             plain.push(seal_plain(layout::aside(&aside.merchant, &aside.channel, &aside.id), &aside)?);
         }
         for (merchant, channel, value) in tokens {
-            plain.push(seal_plain(layout::tokens(&merchant, &channel), &value)?);
+            plain.push(seal_plain(layout::tokens(&merchant, &channel), &value.expose_secret())?);
         }
 
         let mut appended = Vec::with_capacity(old_events.len());

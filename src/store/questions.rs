@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sdk::Timestamp;
+use sdk::{SecretString, Timestamp};
 use serde::de::DeserializeOwned;
 
 use super::{Aside, ChannelState, Page, Query, StoreError, envelope, layout, space::Space};
@@ -159,8 +159,9 @@ pub(super) fn tokens<S: Space>(
     space: &S,
     merchant: &str,
     channel: &str,
-) -> Result<Option<String>, StoreError> {
-    get(space, &layout::tokens(merchant, channel))
+) -> Result<Option<SecretString>, StoreError> {
+    let value: Option<String> = get(space, &layout::tokens(merchant, channel))?;
+    Ok(value.map(SecretString::from))
 }
 
 /// Reads a record, and refuses one that a newer release wrote: writing it back would lose what this one does not

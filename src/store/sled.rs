@@ -26,7 +26,7 @@ use std::{
 
 use ::sled::{Db, IVec};
 use async_trait::async_trait;
-use sdk::{RemoteId, Timestamp};
+use sdk::{RemoteId, SecretString, Timestamp};
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
@@ -226,7 +226,7 @@ impl Store for SledStore {
         self.scan(move |disk, skipped| questions::set_aside(disk, merchant.as_deref(), skipped)).await
     }
 
-    async fn tokens(&self, merchant: &str, channel: &str) -> Result<Option<String>, StoreError> {
+    async fn tokens(&self, merchant: &str, channel: &str) -> Result<Option<SecretString>, StoreError> {
         self.read(|disk| questions::tokens(disk, merchant, channel))
     }
 

@@ -525,6 +525,7 @@ fn secrets_are_found_or_refused_with_the_reason() {
         (&b""[..], "is empty"),
         (&b"\n"[..], "is empty"),
         (&b"\xff\xfe"[..], "is not UTF-8"),
+        (&b"two\r\nX-Evil: 1\n"[..], "a secret is one line"),
         (&b"fine\r\n"[..], ""),
     ] {
         let place = Place::merchant("m", &shop("access_token = { file = \"token\" }"));

@@ -5,5 +5,6 @@ mod config;
 mod daemon;
 mod plan;
 mod readme;
+mod security;
 mod stock;
 mod store;

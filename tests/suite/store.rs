@@ -14,7 +14,7 @@ use portald::{
     },
 };
 use proptest::prelude::*;
-use sdk::{Address, Delivery, Line, Order, OrderState, Payment, RemoteId, Timestamp};
+use sdk::{Address, Delivery, ExposeSecret, Line, Order, OrderState, Payment, RemoteId, Timestamp};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -233,7 +233,11 @@ async fn a_commit_over_another_version_conflicts_and_writes_nothing_at_all() {
             set_aside: vec![aside("bluefin", "x", 1)],
             cleared: Vec::new(),
             old_events: vec![(id("1"), vec![event(1)])],
-            tokens: vec![("bluefin".to_owned(), "shop".to_owned(), "secret".to_owned())],
+            tokens: vec![(
+                "bluefin".to_owned(),
+                "shop".to_owned(),
+                sdk::SecretString::from("secret".to_owned()),
+            )],
             stock: StockChanges::default(),
         };
         let error = store.commit(changes).await.unwrap_err();
@@ -242,7 +246,7 @@ async fn a_commit_over_another_version_conflicts_and_writes_nothing_at_all() {
         assert!(store.channels().await.unwrap().is_empty(), "{name}");
         assert!(store.set_aside(None).await.unwrap().is_empty(), "{name}");
         assert!(store.old_events(&id("1")).await.unwrap().is_empty(), "{name}");
-        assert_eq!(store.tokens("bluefin", "shop").await.unwrap(), None, "{name}");
+        assert!(store.tokens("bluefin", "shop").await.unwrap().is_none(), "{name}");
 
         let unknown = Record { version: 4, ..record("bluefin", "shop", "7") };
         assert!(is_conflict(&store.commit(write(vec![unknown])).await), "{name}: a version of nothing");
@@ -427,9 +431,11 @@ async fn what_is_set_aside_is_replaced_and_cleared_by_its_id() {
 async fn tokens_are_replaced() {
     for Bench { store, name, .. } in both() {
         for value in ["first", "second"] {
-            let tokens = vec![("bluefin".to_owned(), "shop".to_owned(), value.to_owned())];
+            let tokens =
+                vec![("bluefin".to_owned(), "shop".to_owned(), sdk::SecretString::from(value.to_owned()))];
             store.commit(Changes { tokens, ..Changes::default() }).await.unwrap();
-            assert_eq!(store.tokens("bluefin", "shop").await.unwrap().as_deref(), Some(value), "{name}");
+            let kept = store.tokens("bluefin", "shop").await.unwrap().unwrap();
+            assert_eq!(kept.expose_secret(), value, "{name}");
         }
     }
 }

@@ -24,10 +24,10 @@ impl Http for Nothing {
 
 #[sdk::async_trait]
 impl Tokens for Nothing {
-    async fn load(&self) -> Result<Option<String>> {
+    async fn load(&self) -> Result<Option<sdk::SecretString>> {
         Ok(None)
     }
-    async fn save(&self, _: String) -> Result<()> {
+    async fn save(&self, _: sdk::SecretString) -> Result<()> {
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
+use secrecy::SecretString;
 
 use crate::{
     Capabilities, Clock, Error, Files, Http, LineQuantity, Order, RemoteFulfillment, RemoteId, Result, Rng,
@@ -76,9 +77,9 @@ impl Context {
 #[async_trait]
 pub trait Tokens: Send + Sync {
     /// What was saved last for this channel.
-    async fn load(&self) -> Result<Option<String>>;
+    async fn load(&self) -> Result<Option<SecretString>>;
     /// Saves durably, in place of what was there.
-    async fn save(&self, value: String) -> Result<()>;
+    async fn save(&self, value: SecretString) -> Result<()>;
 }
 
 /// One connected account. Every method may be called again after any failure.

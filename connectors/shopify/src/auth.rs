@@ -43,18 +43,25 @@ impl fmt::Debug for Credentials {
 struct Pair {
     /// Which seed of the file it came from: a changed seed there wins over what is kept here.
     seed: u64,
-    access_token: String,
-    refresh_token: String,
+    #[serde(serialize_with = "exposed")]
+    access_token: SecretString,
+    #[serde(serialize_with = "exposed")]
+    refresh_token: SecretString,
     expires_at: Timestamp,
+}
+
+/// For the store, which is closed to others.
+fn exposed<S: serde::Serializer>(secret: &SecretString, to: S) -> std::result::Result<S::Ok, S::Error> {
+    to.serialize_str(secret.expose_secret())
 }
 
 #[derive(Deserialize)]
 struct Granted {
-    access_token: String,
+    access_token: SecretString,
     #[serde(default)]
     expires_in: Option<i64>,
     #[serde(default)]
-    refresh_token: Option<String>,
+    refresh_token: Option<SecretString>,
 }
 
 #[derive(Default)]
@@ -126,7 +133,7 @@ impl Auth {
             return Ok(());
         }
         if let Some(saved) = self.tokens.load().await? {
-            let pair: Pair = serde_json::from_str(&saved).map_err(|_| {
+            let pair: Pair = serde_json::from_str(saved.expose_secret()).map_err(|_| {
                 Error::new(
                     ErrorKind::Unauthorized,
                     "refresh_token",
@@ -134,7 +141,7 @@ impl Auth {
                 )
             })?;
             if pair.seed == stable_hash(seed.expose_secret()) {
-                state.current = Some((SecretString::from(pair.access_token.clone()), pair.expires_at));
+                state.current = Some((pair.access_token.clone(), pair.expires_at));
                 state.pair = Some(pair);
             }
         }
@@ -148,9 +155,9 @@ impl Auth {
                 .with_source(error)
         })?;
         state.unsaved = Some(pair.clone());
-        self.tokens.save(text).await?;
+        self.tokens.save(SecretString::from(text)).await?;
         state.unsaved = None;
-        state.current = Some((SecretString::from(pair.access_token.clone()), pair.expires_at));
+        state.current = Some((pair.access_token.clone(), pair.expires_at));
         state.pair = Some(pair);
         Ok(())
     }
@@ -166,29 +173,28 @@ impl Auth {
                 ];
                 let granted = self.ask("client_credentials", client, &form).await?;
                 let until = now + chrono::TimeDelta::seconds(granted.expires_in.unwrap_or(86_400));
-                let token = SecretString::from(granted.access_token);
+                let token = granted.access_token;
                 state.current = Some((token.clone(), until));
                 token
             }
             Credentials::Rotating { id, secret, seed } => {
                 // After a lost answer the same refresh token goes again: Shopify honours it until the new pair
                 // is used.
-                let refresh =
-                    state.pair.as_ref().map_or(seed.expose_secret(), |pair| pair.refresh_token.as_str());
+                let refresh = state.pair.as_ref().map_or(seed, |pair| &pair.refresh_token).clone();
                 let form = [
                     ("grant_type", "refresh_token"),
                     ("client_id", id),
                     ("client_secret", secret.expose_secret()),
-                    ("refresh_token", refresh),
+                    ("refresh_token", refresh.expose_secret()),
                 ];
                 let granted = self.ask("refresh_token", client, &form).await?;
                 let pair = Pair {
                     seed: stable_hash(seed.expose_secret()),
                     access_token: granted.access_token,
-                    refresh_token: granted.refresh_token.unwrap_or_else(|| refresh.to_owned()),
+                    refresh_token: granted.refresh_token.unwrap_or(refresh),
                     expires_at: now + chrono::TimeDelta::seconds(granted.expires_in.unwrap_or(3_600)),
                 };
-                let token = SecretString::from(pair.access_token.clone());
+                let token = pair.access_token.clone();
                 self.save(state, pair).await?;
                 token
             }

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::{Error, ErrorKind, Result, Tokens, async_trait};
+use crate::{Error, ErrorKind, ExposeSecret, Result, SecretString, Tokens, async_trait};
 
 /// Keeps every saved value, so that a test can see the order of saves, and can refuse to save.
 #[derive(Debug, Default)]
@@ -37,11 +37,11 @@ impl MemoryTokens {
 
 #[async_trait]
 impl Tokens for MemoryTokens {
-    async fn load(&self) -> Result<Option<String>> {
-        Ok(self.lock().saved.last().cloned())
+    async fn load(&self) -> Result<Option<SecretString>> {
+        Ok(self.lock().saved.last().cloned().map(SecretString::from))
     }
 
-    async fn save(&self, value: String) -> Result<()> {
+    async fn save(&self, value: SecretString) -> Result<()> {
         let mut kept = self.lock();
         if kept.refuse {
             return Err(Error::new(
@@ -50,7 +50,7 @@ impl Tokens for MemoryTokens {
                 "the store refuses, as the test asked",
             ));
         }
-        kept.saved.push(value);
+        kept.saved.push(value.expose_secret().to_owned());
         Ok(())
     }
 }
