@@ -119,16 +119,22 @@ impl Throttle {
 
     /// What the server says is available now, at most, and per second. Calls that it has not answered yet are
     /// taken off, since its figure may not know them. Figures that are no positive numbers change nothing
-    /// (`available` may be zero or below).
+    /// (`available` may be zero or below, by one capacity at most), nor does a bucket that would take longer than
+    /// [`LONGEST_PAUSE`] to fill: one absurd answer must not silence an account, for no later one would be asked for.
     pub fn observe(&self, available: f64, capacity: f64, per_second: f64) {
         if !available.is_finite() {
             return;
         }
         let mut state = self.lock();
         state.refill(Instant::now());
-        state.capacity = positive(capacity).unwrap_or(state.capacity);
-        state.per_second = positive(per_second).unwrap_or(state.per_second);
-        state.available = (available - state.in_flight).min(state.capacity);
+        let capacity = positive(capacity).unwrap_or(state.capacity);
+        let per_second = positive(per_second).unwrap_or(state.per_second);
+        if capacity / per_second > LONGEST_PAUSE.as_secs_f64() {
+            return;
+        }
+        state.capacity = capacity;
+        state.per_second = per_second;
+        state.available = (available - state.in_flight).clamp(-capacity, capacity);
         drop(state);
         self.changed.notify_waiters();
     }
@@ -318,6 +324,24 @@ mod tests {
         task
     }
 
+    /// Found by spoilt answers: a figure of `i64::MIN` silenced the account for good.
+    #[tokio::test(start_paused = true)]
+    async fn absurd_figures_do_not_silence_the_account() {
+        for (available, capacity, per_second) in [
+            (-9.2e18, 1000.0, 50.0),
+            (900.0, 1.8e19, 50.0),
+            (0.0, 1000.0, 1e-300),
+            (-1e300, 1e300, 1e-300),
+            (f64::MAX, f64::MAX, f64::MAX),
+        ] {
+            let throttle = Throttle::new(1000.0, 50.0);
+            throttle.observe(available, capacity, per_second);
+            let start = Instant::now();
+            spend(&throttle, 100.0).await;
+            assert!(start.elapsed() < secs(60), "{available} {capacity} {per_second}: {:?}", start.elapsed());
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_full_bucket_costs_no_time_and_an_empty_one_its_refill() {
         let throttle = Throttle::new(100.0, 10.0);
@@ -400,14 +424,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn good_news_wakes_those_who_wait() {
-        let (throttle, log) = (Arc::new(Throttle::new(100.0, 0.001)), Arc::default());
+        let (throttle, log) = (Arc::new(Throttle::new(100.0, 0.05)), Arc::default());
         spend(&throttle, 95.0).await;
         let start = Instant::now();
         let first = waiter(&throttle, &log, "first", 10.0, Deliver).await;
         throttle.refund(10.0);
         first.await.unwrap();
         let second = waiter(&throttle, &log, "second", 10.0, Deliver).await;
-        throttle.observe(100.0, 100.0, 0.001);
+        throttle.observe(100.0, 100.0, 0.05);
         second.await.unwrap();
         assert_eq!(start.elapsed(), Duration::ZERO);
     }
