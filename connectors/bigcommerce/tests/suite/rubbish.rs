@@ -1,16 +1,18 @@
-//! Whatever comes back, nothing panics, and no write is taken for done or for refused when nobody can know.
+//! Whatever comes back, nothing panics, no write is taken for done or for refused when nobody can know, and nothing
+//! of it is left behind.
 
 use std::sync::Arc;
 
-use bigcommerce::fake::FakeStore;
+use bigcommerce::fake::{FakeStore, NewLine, NewOrder};
 use bytes::Bytes;
 use proptest::prelude::*;
 use sdk::{
-    Clock, ErrorKind, FulfillmentRequest, Http, LineQuantity, PullRequest, StockChange, StockOutcome,
-    StockWrite, TrackingSet, TransportError, testkit::TokioClock,
+    Clock, ErrorKind, FulfillmentRequest, Http, LineQuantity, PullRequest, Rng, StockChange, StockOutcome,
+    StockWrite, TrackingSet, TransportError,
+    testkit::{Mutated, TokioClock, exercise},
 };
 
-use crate::shop::{PLAIN, connect, start};
+use crate::shop::{PLAIN, connect, order, start};
 
 /// Answers everything with this.
 struct Always(u16, Vec<(String, String)>, Vec<u8>);
@@ -150,7 +152,7 @@ proptest! {
         runtime.block_on(async {
             let clock: Arc<dyn Clock> = Arc::new(TokioClock::new(start()));
             let store = FakeStore::new(clock.clone());
-            let id = store.place(bigcommerce::fake::NewOrder::new(vec![bigcommerce::fake::NewLine::new("A", 1)]));
+            let id = store.place(NewOrder::new(vec![NewLine::new("A", 1)]));
             let line = store.order(&id).unwrap().lines[0].id;
             let channel = connect(PLAIN, Arc::new(Writes(store, Always(status, Vec::new(), body))), clock);
             let request = FulfillmentRequest {
@@ -165,6 +167,50 @@ proptest! {
             match channel.push_stock(&stock()).await {
                 Ok(outcomes) => assert!(status < 300 && outcomes == [StockOutcome::Accepted, StockOutcome::Accepted]),
                 Err(error) => assert_eq!(error.kind, ErrorKind::Indeterminate, "{error}"),
+            }
+        });
+    }
+}
+
+/// Orders in several states and two products.
+fn shop(clock: &Arc<dyn Clock>) -> Arc<FakeStore> {
+    let store = FakeStore::new(Arc::clone(clock));
+    store.add_product("ACME-1", true, 5);
+    store.add_product("ACME-2", false, 0);
+    let two = || NewOrder::new(vec![NewLine::new("ACME-1", 2), NewLine::new("THEIRS", 1)]);
+    store.place(two());
+    let held = store.place(two());
+    store.hold(&held);
+    let shipped = store.place(two().note("to the back door"));
+    let line = store.order(&shipped).unwrap().lines[0].id;
+    store.ship_elsewhere(&shipped, line, 1, "1Z").unwrap();
+    let cancelled = store.place(two());
+    store.cancel_order(&cancelled);
+    store
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn spoilt_answers_do_no_harm(seed in any::<u64>(), one_in in 1..4_u64) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let clock: Arc<dyn Clock> = Arc::new(TokioClock::new(start()));
+            let store = shop(&clock);
+            let ids: Vec<_> = store.orders().iter().map(|order| order.id.to_string().as_str().into()).collect();
+            let spoilt = Arc::new(Mutated::new(store.clone(), Rng::from_seed(seed), one_in));
+            let channel = connect(PLAIN, spoilt.clone(), Arc::clone(&clock));
+            for page in exercise(&*channel, &ids, clock.now()).await {
+                assert!(page.covers.is_none_or(|covers| covers <= clock.now()), "the cursor would pass the present");
+            }
+
+            spoilt.heal();
+            let clean = connect(PLAIN, store.clone(), Arc::clone(&clock));
+            for id in &ids {
+                // What was said to be too much is over by then.
+                tokio::time::advance(std::time::Duration::from_secs(3600)).await;
+                assert_eq!(order(channel.order(id).await.unwrap()), order(clean.order(id).await.unwrap()));
             }
         });
     }

@@ -14,5 +14,6 @@ mod price;
 mod products;
 mod recorded;
 mod requests;
+mod rubbish;
 mod shop;
 mod stock;
