@@ -28,6 +28,7 @@ pub struct Feed {
     pub parts: u32,
 }
 
-/// One row, as short as it can be stored: SKU, warehouse, quantity.
+/// One row, as short as it can be stored: SKU, warehouse, quantity, and the figure's [`super::Level::flow`] when it was
+/// staged: what parcels move from then on comes on top of an absolute quantity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FeedRow(pub String, pub String, pub i64);
+pub struct FeedRow(pub String, pub String, pub i64, #[serde(default)] pub i64);

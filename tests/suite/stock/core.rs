@@ -25,6 +25,7 @@ pub(super) fn level(sku: &str, warehouse: &str, on_hand: i64, age_hours: i64) ->
         warehouse: warehouse.to_owned(),
         on_hand,
         told_at: now() - chrono::TimeDelta::hours(age_hours),
+        flow: 0,
         moves: 1,
     }
 }

@@ -4,6 +4,7 @@
 mod api;
 mod cases;
 mod core;
+mod crossings;
 mod figures;
 mod imports;
 mod keep;
