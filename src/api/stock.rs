@@ -369,7 +369,7 @@ pub async fn release(
         }
         room.change_state(&merchant, channel, Changes::default(), |state| {
             if let Some(stopped) = state.stopped.take() {
-                state.approved = Some(stopped.blast);
+                state.released = Some(stopped.run);
             }
             state.held = false;
         })
@@ -421,6 +421,13 @@ pub async fn undo(
             "inventory sync is off for this merchant: nothing is written",
         )
         .into());
+    }
+    if policy.shadow && !dry_run {
+        return Err(Refused::conflict("shadow", "the merchant is in shadow: nothing is written").into());
+    }
+    if id.n <= state.moved_after {
+        let why = "that run wrote at another location than the settings name now: set its figures by hand";
+        return Err(Refused::conflict("moved", why).into());
     }
     let parts = store.run_parts(&id.merchant, &id.channel, id.n).await?;
     let entries: Vec<_> = parts.into_iter().flat_map(|part| part.writes).collect();
