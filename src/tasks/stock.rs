@@ -168,6 +168,7 @@ impl<'t> Push<'t> {
             products::refresh(self.shared, self.connection).await?;
             state = self.state().await?;
         }
+        self.room().ready().await?;
         self.load().await?;
         if let Some(in_flight) = state.in_flight {
             let now = self.shared.ledger.clock().now();

@@ -241,3 +241,19 @@ async fn what_is_sold_while_publishing_waits_is_read_when_it_goes_on() {
     assert_eq!(figures(&world, 8), [10; 8]);
     world.kept_its_promises();
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_sold_before_a_crash_is_read_after_it() {
+    let world = shop(Capabilities { compare_and_set_stock: false, ..CAN }, 4).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    world.model.sell("A2", 3);
+    assert!(portald::tasks::pull::run(&world.shared, &world.connection).await.well);
+    let world = world.restart().await;
+    // By what the channel acknowledged there is nothing to write.
+    tell(&world, 2..3, 13).await;
+    world.model.state().calls.clear();
+    assert!(world.push().await.well);
+    assert_eq!(figures(&world, 4), [10; 4]);
+    assert_eq!((world.model.calls("read_stock"), world.model.calls("push_stock")), (1, 1));
+    world.kept_its_promises();
+}
