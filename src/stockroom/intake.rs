@@ -452,9 +452,10 @@ impl Stockroom {
                 sku,
                 warehouse,
                 // The file is of the moment at which it was staged: a parcel of a later one is not overwritten.
-                change: match feed.delta {
-                    true => Change::Add(quantity),
-                    false => Change::SetAt { units: quantity, flow },
+                change: if feed.delta {
+                    Change::Add(quantity)
+                } else {
+                    Change::SetAt { units: quantity, flow }
                 },
                 at,
                 cause: Cause::Import(feed.id.clone()),

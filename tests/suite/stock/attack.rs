@@ -257,3 +257,27 @@ async fn what_was_sold_before_a_crash_is_read_after_it() {
     assert_eq!((world.model.calls("read_stock"), world.model.calls("push_stock")), (1, 1));
     world.kept_its_promises();
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_sold_since_a_run_is_not_given_back_with_it() {
+    let world = shop(CAN, 3).await;
+    tell(&world, 0..1, 50).await;
+    assert!(world.push().await.well);
+    assert_eq!(figures(&world, 3), [50, 10, 10]);
+    world.model.sell("A0", 3);
+    world.model.sell("A1", 2);
+    undo(&world, 2).await;
+    // A customer comes in between, so that it takes a second round.
+    world.model.state().sale = Some(("A0".to_owned(), 1));
+    assert!(world.push().await.well);
+    assert_eq!(figures(&world, 3), [6, 8, 10]);
+    // Asked for again, nothing comes back twice.
+    world.model.sell("A0", 1);
+    undo(&world, 2).await;
+    assert!(world.push().await.well);
+    assert_eq!(figures(&world, 3), [5, 8, 10]);
+    // And that run taken back shows what was there, less what was sold.
+    undo(&world, 3).await;
+    assert!(world.push().await.well);
+    assert_eq!(figures(&world, 3)[1..], [8, 10]);
+}
