@@ -124,12 +124,12 @@ async fn a_short_file_is_an_error_unless_it_is_said_to_be_partial() {
 
 #[tokio::test]
 async fn an_import_that_is_cut_off_is_applied_to_its_end_or_leaves_no_trace() {
-    let count = 3 * PART_ROWS + 100;
+    let count = PART_ROWS + 100;
     let rows = (0..count).map(|n| format!("A{n:04},main,7\n")).collect::<Vec<_>>().concat();
     let file = format!("sku,warehouse,quantity\n{rows}");
     let (mut whole, mut none) = (0, 0);
-    // One commit after another is the one that fails: the beginning, four parts, the acceptance, four applied, the end.
-    for nth in 0..12 {
+    // One commit after another is the one that fails: the beginning, two parts, the acceptance, two applied, the end.
+    for nth in 0..8 {
         for failure in [Failure::Before, Failure::AnswerLost, Failure::NotFlushed] {
             let store = Arc::new(MemoryStore::new());
             store.fail_after(nth, failure);
@@ -150,11 +150,11 @@ async fn an_import_that_is_cut_off_is_applied_to_its_end_or_leaves_no_trace() {
 
 #[tokio::test]
 async fn a_delta_that_is_cut_off_is_added_once() {
-    let count = 2 * PART_ROWS + 100;
+    let count = PART_ROWS + 100;
     let rows = (0..count).map(|n| format!("A{n:04},main,3\n")).collect::<Vec<_>>().concat();
     let file = format!("sku,warehouse,quantity\n{rows}");
     let asked = Asked { delta: true, ..Asked::default() };
-    // The last part, the acceptance, three parts applied, the end.
+    // The last part, the acceptance, two parts applied, the end.
     for failing in 0..6 {
         for failure in [Failure::Before, Failure::AnswerLost, Failure::NotFlushed] {
             let store = Arc::new(MemoryStore::new());
