@@ -22,7 +22,7 @@ use tokio::sync::{Notify, OnceCell, RwLock, RwLockWriteGuard};
 use self::commitments::Commitments;
 use crate::{
     plan::stock::{Shelf, likeness::Likeness},
-    record::RecordId,
+    record::{Record, RecordId},
     stock::{Movement, StockState},
     store::{Changes, Query, StockChanges, Store, StoreError},
 };
@@ -35,6 +35,8 @@ const LEVELS: usize = 2000;
 const LIKENESS_FRESH: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 /// A channel with more SKUs sold between two pushes is read by what it says is stale.
 const MOST_SOLD: usize = 10_000;
+/// An order that came so long before the end of a push may not be in it.
+const PUSH_LASTS: chrono::TimeDelta = chrono::TimeDelta::minutes(15);
 /// How often a write of a channel's state that lost its race is tried again.
 const RACES: usize = 8;
 
@@ -105,10 +107,14 @@ impl Stockroom {
         self.counted
             .get_or_try_init(|| async {
                 let mut after: Option<RecordId> = None;
+                let mut pushed: BTreeMap<(String, String), Option<Timestamp>> = BTreeMap::new();
                 loop {
                     let query = Query { active: true, after: after.take(), limit: PAGE, ..Query::default() };
                     let page = self.store.list(query).await?;
-                    page.records.iter().for_each(|record| self.commitments.update(record));
+                    for record in &page.records {
+                        self.commitments.update(record);
+                        self.recall_sold(record, &mut pushed).await?;
+                    }
                     match page.next {
                         Some(next) => after = Some(next),
                         None => break,
@@ -119,6 +125,38 @@ impl Stockroom {
             })
             .await?;
         Ok(())
+    }
+
+    /// What was sold is kept in memory: at a start it is what was ordered since the last push that wrote something.
+    async fn recall_sold(
+        &self,
+        record: &Record,
+        pushed: &mut BTreeMap<(String, String), Option<Timestamp>>,
+    ) -> Result<(), StoreError> {
+        let key = (record.merchant.clone(), record.channel.clone());
+        let at = match pushed.get(&key) {
+            Some(at) => *at,
+            None => {
+                let state = self.store.stock_state(&key.0, &key.1).await?;
+                let at = state.and_then(|state| state.pushed_at);
+                pushed.insert(key, at);
+                at
+            }
+        };
+        let since = |at: Timestamp| record.seen_asked.is_some_and(|asked| asked + PUSH_LASTS > at);
+        if at.is_some_and(since) {
+            let skus = record.seen.lines.iter().filter_map(|line| line.sku.clone());
+            self.note_sold(&record.merchant, &record.channel, skus);
+        }
+        Ok(())
+    }
+
+    /// Knows what open orders hold from here on, and what was sold before the start.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.count().await
     }
 
     /// Moves figures, durably and all at once.
@@ -188,7 +226,7 @@ impl Stockroom {
     }
 
     /// Takes note of what was ordered on a channel: the channel has taken it from its own figures already. In memory
-    /// alone: where it is forgotten, the channel says that a figure is stale.
+    /// alone: after a start it is worked out of the records.
     pub fn note_sold(&self, merchant: &str, channel: &str, skus: impl IntoIterator<Item = String>) {
         let mut sold = lock(&self.sold);
         let sold = sold.entry((merchant.to_owned(), channel.to_owned())).or_default();

@@ -369,7 +369,7 @@ pub async fn release(
         }
         room.change_state(&merchant, channel, Changes::default(), |state| {
             if let Some(stopped) = state.stopped.take() {
-                state.approved = Some(stopped.blast);
+                state.released = Some(stopped.run);
             }
             state.held = false;
         })
@@ -410,9 +410,7 @@ pub async fn undo(
     store.run(&id.merchant, &id.channel, id.n).await?.ok_or_else(unknown)?;
     let state = store.stock_state(&id.merchant, &id.channel).await?.unwrap_or_default();
     if let Some(other) = state.undo.filter(|other| *other != id.n) {
-        return Err(
-            Refused::conflict("undo", format!("run {other} is being taken back: wait for its end")).into()
-        );
+        return Err(being_undone(other).into());
     }
     let policy = ledger.policy(&id.merchant, &id.channel);
     if !policy.stock.sync && !dry_run {
@@ -422,6 +420,13 @@ pub async fn undo(
         )
         .into());
     }
+    if policy.shadow && !dry_run {
+        return Err(Refused::conflict("shadow", "the merchant is in shadow: nothing is written").into());
+    }
+    if id.n <= state.moved_after {
+        let why = "that run wrote at another location than the settings name now: set its figures by hand";
+        return Err(Refused::conflict("moved", why).into());
+    }
     let parts = store.run_parts(&id.merchant, &id.channel, id.n).await?;
     let entries: Vec<_> = parts.into_iter().flat_map(|part| part.writes).collect();
     let shown = store.shown(&id.merchant, &id.channel).await?;
@@ -429,10 +434,16 @@ pub async fn undo(
     let writes = stock::undo::undo(&entries, &shown, &id);
     if !dry_run {
         let room = ledger.stockroom();
-        room.change_state(&id.merchant, &id.channel, Changes::default(), |state| {
-            (state.undo, state.held) = (Some(id.n), true);
-        })
-        .await?;
+        let after = room
+            .change_state(&id.merchant, &id.channel, Changes::default(), |state| {
+                if state.undo.is_none() {
+                    (state.undo, state.held) = (Some(id.n), true);
+                }
+            })
+            .await?;
+        if let Some(other) = after.undo.filter(|other| *other != id.n) {
+            return Err(being_undone(other).into());
+        }
         // All channels of a merchant show the same figures: none of them goes on by itself.
         for (_, channel) in ledger.policies().channels.keys().filter(|(other, _)| *other == id.merchant) {
             room.change_state(&id.merchant, channel, Changes::default(), |state| state.held = true).await?;
@@ -448,6 +459,10 @@ pub async fn undo(
         room.wake(&id.merchant);
     }
     Ok(Json(document::undone(&id, dry_run, &writes)))
+}
+
+fn being_undone(run: u32) -> Refused {
+    Refused::conflict("undo", format!("run {run} is being taken back: wait for its end"))
 }
 
 /// `GET /v1/inventory/runs/{run}`: every write of a run.

@@ -228,7 +228,7 @@ pub fn moved(warehouse: &str, moved: &Moved) -> Move {
         at: moved.at,
         warehouse: warehouse.to_owned(),
         change: match moved.change {
-            Change::Set(units) => format!("={units}"),
+            Change::Set(units) | Change::SetAt { units, .. } => format!("={units}"),
             Change::Add(units) => format!("{units:+}"),
         },
         on_hand: moved.on_hand,

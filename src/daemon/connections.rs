@@ -180,6 +180,7 @@ impl Daemon {
             );
         }
         let remote = wiring.configured.connect(context);
+        ledge.set_stock_place(remote.stock_place());
         let connection = connection(key, &wiring, remote, ledge);
         let running = Running { wiring, connection: Arc::new(connection), failures: 0, not_before: None };
         self.channels.insert(key.clone(), running);

@@ -35,6 +35,7 @@ impl Daemon {
                         // What was known under both ids is not true any more.
                         self.ledges.retain(|key, _| *key.merchant != *old && *key.merchant != *new);
                         self.channels.retain(|key, _| *key.merchant != *old && *key.merchant != *new);
+                        self.shared.ledger.load_flags().await?;
                         self.reloaded().await?.map(|_| ())
                     }
                     Err(why) => Err(why),

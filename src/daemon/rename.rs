@@ -13,7 +13,8 @@ pub fn over(store: Arc<dyn Store>) -> RenameHook {
     })
 }
 
-/// Moves the bindings, cursors and pauses of `old` to `new`. Refused once orders were imported: their ids, the
+/// Moves the bindings, cursors, pauses, flags of products and holds of stock of `old` to `new`; what is known of its
+/// catalogue and figures is read anew. Refused once orders were imported: their ids, the
 /// supplier's papers and the keys of their writes carry the old one.
 async fn rename(store: &dyn Store, old: &str, new: &str) -> Result<(), String> {
     let words = |error: crate::store::StoreError| error.to_string();
@@ -39,6 +40,19 @@ async fn rename(store: &dyn Store, old: &str, new: &str) -> Result<(), String> {
         ));
     }
     let mut changes = Changes::default();
+    // What a person decided stays: products that are not ours, and stock that waits for a release.
+    for flag in store.flags().await.map_err(words)?.into_iter().filter(|flag| flag.merchant == old) {
+        changes.stock.unflagged.push((old.to_owned(), flag.channel.clone(), flag.sku.clone()));
+        changes.stock.flags.push(crate::stock::ProductFlag { merchant: new.to_owned(), ..flag });
+    }
+    for (channel, _) in &moving {
+        let known = store.stock_state(old, channel).await.map_err(words)?.unwrap_or_default();
+        if known.held || known.stopped.is_some() {
+            let mut state = store.stock_state(new, channel).await.map_err(words)?.unwrap_or_default();
+            state.held = true;
+            changes.stock.states.push((new.to_owned(), channel.clone(), state));
+        }
+    }
     for (channel, state) in moving {
         let version = channels.get(&(new.to_owned(), channel.clone())).map_or(0, |known| known.version);
         changes.channels.push((

@@ -17,8 +17,11 @@ use crate::{
 pub(super) type Flags = BTreeMap<(String, String), BTreeMap<String, ProductFlag>>;
 
 impl Ledger {
-    /// Reads the flags: once, at the start.
-    pub(super) async fn load_flags(&self) -> Result<(), StoreError> {
+    /// Reads the flags: at the start, and after a merchant was renamed. In force with the next rules.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn load_flags(&self) -> Result<(), StoreError> {
         let mut flags = Flags::new();
         for flag in self.store.flags().await? {
             let channel = (flag.merchant.clone(), flag.channel.clone());

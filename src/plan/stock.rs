@@ -27,7 +27,7 @@ pub mod undo;
 
 pub use self::{
     diff::{Plan, Planned, diff},
-    offer::{Kept, Offer, Standing, standing},
-    permit::{Permitted, permit},
+    offer::{Kept, Offer, Standing, offers, standing},
+    permit::{Permitted, Sieved, permit},
     shelf::{Place, Shelf, held},
 };

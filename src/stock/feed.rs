@@ -6,8 +6,9 @@
 use sdk::{Timestamp, skip_false};
 use serde::{Deserialize, Serialize};
 
-/// Rows of one part.
-pub const PART_ROWS: usize = 500;
+/// Rows of one part, and so of one durable commit: many, since the disk's answer costs as much as a thousand rows; not more,
+/// since other commits wait for its end.
+pub const PART_ROWS: usize = 2_000;
 
 /// An import that is staged, or accepted and not yet wholly applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +29,7 @@ pub struct Feed {
     pub parts: u32,
 }
 
-/// One row, as short as it can be stored: SKU, warehouse, quantity.
+/// One row, as short as it can be stored: SKU, warehouse, quantity, and the figure's [`super::Level::flow`] when it was
+/// staged: what parcels move from then on comes on top of an absolute quantity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FeedRow(pub String, pub String, pub i64);
+pub struct FeedRow(pub String, pub String, pub i64, #[serde(default)] pub i64);

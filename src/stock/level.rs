@@ -22,6 +22,10 @@ pub struct Level {
     pub on_hand: i64,
     /// When the supplier last told it, whether or not it was another figure. Parcels do not count as telling.
     pub told_at: Timestamp,
+    /// Units that voids gave back less those that parcels took, of all time: what moved between two moments is the
+    /// difference.
+    #[serde(default, skip_serializing_if = "skip_none")]
+    pub flow: i64,
     /// Counts movements; the last [`KEPT_MOVES`] of them are kept.
     pub moves: u64,
 }
@@ -49,6 +53,13 @@ pub enum Change {
     Set(i64),
     /// So many more (or fewer).
     Add(i64),
+    /// It was this when the figure's flow was that: what parcels moved since comes on top.
+    SetAt {
+        /// Units.
+        units: i64,
+        /// [`Level::flow`] at that moment.
+        flow: i64,
+    },
 }
 
 /// Why a figure changed.
@@ -102,15 +113,21 @@ impl Level {
     /// which it was told. A first movement begins at zero.
     pub fn moved(level: Option<&Self>, movement: &Movement) -> (Self, Option<Moved>) {
         let before = level.map_or(0, |level| level.on_hand);
+        let flow = level.map_or(0, |level| level.flow);
         let on_hand = match movement.change {
             Change::Set(units) => units,
             Change::Add(units) => before.saturating_add(units),
+            Change::SetAt { units, flow: then } => units.saturating_add(flow.saturating_sub(then)),
         }
         .clamp(-MOST_UNITS, MOST_UNITS);
         let told_at = match level {
             Some(level) if !movement.cause.tells() => level.told_at,
             Some(level) => level.told_at.max(movement.at),
             None => movement.at,
+        };
+        let flow = match movement.change {
+            Change::Add(units) if !movement.cause.tells() => flow.saturating_add(units),
+            _ => flow,
         };
         let news = level.is_none() || on_hand != before;
         let moves = level.map_or(0, |level| level.moves) + u64::from(news);
@@ -120,6 +137,7 @@ impl Level {
             warehouse: movement.warehouse.clone(),
             on_hand,
             told_at,
+            flow,
             moves,
         };
         let entry = news.then(|| Moved {
@@ -131,4 +149,9 @@ impl Level {
         });
         (after, entry)
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn skip_none(units: &i64) -> bool {
+    *units == 0
 }

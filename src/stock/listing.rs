@@ -37,6 +37,10 @@ pub struct Shown {
     /// Whether a write of ours was ever acknowledged.
     #[serde(default, skip_serializing_if = "skip_false")]
     pub written: bool,
+    /// A write that was accepted then had not come to pass when it was read back for the last time, on a channel that
+    /// compares nothing: it may yet do so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late: Option<Timestamp>,
     /// The channel refuses this item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refusal>,
@@ -86,6 +90,7 @@ impl Shown {
             blank: false,
             at,
             written: false,
+            late: None,
             refused: None,
             planned: None,
             recent: Vec::new(),

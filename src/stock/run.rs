@@ -55,6 +55,12 @@ pub struct StockState {
     /// The last run that went to its end, also one that had nothing to write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushed_at: Option<Timestamp>,
+    /// The channel's place (its location) that all of this is about; `None`: nothing was pushed yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// Runs up to this one wrote at another place: they cannot be taken back here.
+    #[serde(default, skip_serializing_if = "skip_zero")]
+    pub moved_after: u32,
     /// Highest number given to a run.
     #[serde(default, skip_serializing_if = "skip_zero")]
     pub last_run: u32,
@@ -64,9 +70,9 @@ pub struct StockState {
     /// The breaker stopped a run: nothing is written until a person releases it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Stopped>,
-    /// A person released a run that would do so much: no more than that passes the breaker unasked.
+    /// A person released this run that the breaker had stopped: what it would have done passes, and no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approved: Option<Blast>,
+    pub released: Option<u32>,
     /// A run to be taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<u32>,
@@ -91,7 +97,7 @@ pub struct InFlight {
 /// Why nothing is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stopped {
-    /// The run that was stopped before its first write.
+    /// The run that was stopped; what it would have written is planned in its ledger.
     pub run: u32,
     /// When.
     pub at: Timestamp,
@@ -166,7 +172,7 @@ pub enum RunReason {
 pub enum RunEnd {
     /// Every write was answered.
     Done,
-    /// The breaker stopped it before its first write.
+    /// The breaker stopped it before the writes that would have changed so much.
     Stopped(String),
     /// The channel or the store failed: the next run goes on.
     Broken(String),

@@ -5,7 +5,7 @@
 //! row to find what is named twice.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -108,7 +108,8 @@ impl Intake {
         let turn = room.importing.clone().try_lock_owned().map_err(|_| {
             Refused::conflict("importing", "another import is under way: try again when it has ended")
         })?;
-        room.clear_staged().await.map_err(failed)?;
+        // One that was accepted and could not be applied to its end is older than this one.
+        room.recover().await.map_err(failed)?;
         let at = room.clock.now();
         let feed = Feed {
             schema: SCHEMA,
@@ -295,7 +296,7 @@ impl Intake {
             ));
         }
         let quantity = quantity(cell(columns.quantity), self.asked.delta)?;
-        let row = FeedRow(sku.to_owned(), warehouse.to_owned(), quantity);
+        let row = FeedRow(sku.to_owned(), warehouse.to_owned(), quantity, 0);
         if !self.asked.delta && !self.seen.insert(stable_hash(&format!("{}\0{}", row.0, row.1))) {
             return Err(format!("{sku} in {warehouse} is named for the second time"));
         }
@@ -312,19 +313,19 @@ impl Intake {
 
     /// Counts what a part's rows change, and stages them.
     async fn flush(&mut self) -> Result<(), Refused> {
-        let rows = std::mem::replace(&mut self.batch, Vec::with_capacity(PART_ROWS));
+        let mut rows = std::mem::replace(&mut self.batch, Vec::with_capacity(PART_ROWS));
         if rows.is_empty() || self.faulty > 0 {
             return Ok(());
         }
         let skus: BTreeSet<String> = rows.iter().map(|row| row.0.clone()).collect();
         let levels = self.room.store.levels_of(skus.into_iter().collect()).await.map_err(failed)?;
-        let known: BTreeMap<(&str, &str), i64> = levels
-            .iter()
-            .map(|Level { sku, warehouse, on_hand, .. }| ((sku.as_str(), warehouse.as_str()), *on_hand))
-            .collect();
-        for FeedRow(sku, warehouse, quantity) in &rows {
-            let before = known.get(&(sku.as_str(), warehouse.as_str())).copied();
-            let after = if self.asked.delta { before.unwrap_or(0) + quantity } else { *quantity };
+        let known: HashMap<(&str, &str), &Level> =
+            levels.iter().map(|level| ((level.sku.as_str(), level.warehouse.as_str()), level)).collect();
+        for FeedRow(sku, warehouse, quantity, flow) in &mut rows {
+            let level = known.get(&(sku.as_str(), warehouse.as_str()));
+            let before = level.map(|level| level.on_hand);
+            *flow = level.map_or(0, |level| level.flow);
+            let after = if self.asked.delta { before.unwrap_or(0) + *quantity } else { *quantity };
             match before {
                 None => self.done.fresh += 1,
                 Some(before) if before == after => self.done.unchanged += 1,
@@ -447,10 +448,15 @@ impl Stockroom {
         let at = self.clock.now();
         for n in 0..feed.parts {
             let Some(rows) = self.store.feed_part(&feed.id, n).await? else { continue };
-            let movements = rows.into_iter().map(|FeedRow(sku, warehouse, quantity)| Movement {
+            let movements = rows.into_iter().map(|FeedRow(sku, warehouse, quantity, flow)| Movement {
                 sku,
                 warehouse,
-                change: if feed.delta { Change::Add(quantity) } else { Change::Set(quantity) },
+                // The file is of the moment at which it was staged: a parcel of a later one is not overwritten.
+                change: if feed.delta {
+                    Change::Add(quantity)
+                } else {
+                    Change::SetAt { units: quantity, flow }
+                },
                 at,
                 cause: Cause::Import(feed.id.clone()),
             });

@@ -43,8 +43,9 @@ pub(super) struct Sealed {
 
 /// Encodes a value for `key`.
 pub(super) fn seal(key: &[u8], version: u64, value: &impl Serialize) -> Result<Sealed, StoreError> {
-    let mut first = vec![0; HEAD];
-    first.reserve(2048);
+    // Most values are small, and an import holds thousands of them at once.
+    let mut first = Vec::with_capacity(256);
+    first.resize(HEAD, 0);
     serde_json::to_writer(&mut first, value).map_err(|error| corrupt(key, &describe(&error)))?;
     let length = first.len() - HEAD;
     if length > LARGEST {

@@ -154,11 +154,12 @@ impl<'s, S: Space> Group<'s, S> {
     }
 
     fn level(&mut self, key: &[u8]) -> Result<Option<Level>, StoreError> {
-        self.head(key)?;
-        self.space
-            .get(key)?
-            .map(|value| envelope::decode(key, &questions::open(self.space, key, value)?))
-            .transpose()
+        let value = self.space.get(key)?;
+        if !self.heads.contains_key(key) {
+            let head = value.as_ref().map(|value| envelope::head(key, value.as_ref())).transpose()?;
+            self.heads.insert(key.to_vec(), head);
+        }
+        value.map(|value| envelope::decode(key, &questions::open(self.space, key, value)?)).transpose()
     }
 
     fn number(&mut self, prefix: &[u8]) -> Result<(), StoreError> {

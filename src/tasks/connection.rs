@@ -56,6 +56,8 @@ struct Known {
     cursor: Option<Timestamp>,
     /// A delivery was refused for its credentials since the last one that went well: a good pull proves nothing.
     write_denied: bool,
+    /// Where stock is written by the settings in force; `None`: not told.
+    stock_place: Option<String>,
 }
 
 impl Ledge {
@@ -63,7 +65,7 @@ impl Ledge {
     pub fn new(state: ChannelState) -> Self {
         let cursor = state.cursor;
         Self {
-            known: Mutex::new(Known { state, cursor, write_denied: false }),
+            known: Mutex::new(Known { state, cursor, write_denied: false, stock_place: None }),
             turn: tokio::sync::Mutex::new(()),
             pulls: tokio::sync::Mutex::new(()),
         }
@@ -113,6 +115,16 @@ impl Ledge {
     /// Whether the last delivery was refused for its credentials.
     pub fn write_denied(&self) -> bool {
         self.lock().write_denied
+    }
+
+    /// The settings in force say that stock is written there.
+    pub fn set_stock_place(&self, place: String) {
+        self.lock().stock_place = Some(place);
+    }
+
+    /// Whether stock may still be written there: a connection goes on for a while after a reload replaced it.
+    pub fn is_stock_place(&self, place: &str) -> bool {
+        self.lock().stock_place.as_deref().is_none_or(|known| known == place)
     }
 
     /// The right to write the state; held while a commit with it is under way.

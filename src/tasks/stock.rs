@@ -20,7 +20,7 @@ use super::{Connection, Failure, Shared, Verdict, products, pull};
 use crate::{
     plan::{
         routing::Catalogue,
-        stock::{self, Offer, Planned, Standing, breaker, undo},
+        stock::{self, Offer, Planned, breaker, diff, undo},
     },
     policy::Policy,
     record::Owner,
@@ -32,6 +32,8 @@ use crate::{
 
 /// How often all figures are compared with the channel.
 const COMPARED: chrono::TimeDelta = chrono::TimeDelta::hours(24);
+/// How long a write that was accepted and did not come to pass is reckoned with.
+const LATE: chrono::TimeDelta = chrono::TimeDelta::hours(2);
 /// How often one activation works out its writes anew, since a figure was stale.
 const ROUNDS: usize = 4;
 
@@ -42,7 +44,10 @@ pub async fn run(shared: &Shared, connection: &Connection) -> Verdict {
         return pulled;
     }
     let mut push = Push::new(shared, connection);
-    match push.all().await {
+    let ended = push.all().await;
+    // What was not looked at is the next activation's.
+    push.room().note_sold(push.merchant, push.channel, std::mem::take(&mut push.sold).into_values());
+    match ended {
         Ok(again_after) => Verdict { again_after, ..Verdict::well() },
         Err(failure) => {
             let closed = push.close(RunEnd::Broken(failure.to_string())).await;
@@ -85,8 +90,12 @@ struct Push<'t> {
     /// Most items of one call.
     batch: usize,
     listed: BTreeMap<RemoteId, Variant>,
+    /// The variants of each item.
+    sharing: BTreeMap<RemoteId, Vec<RemoteId>>,
     shown: BTreeMap<RemoteId, Shown>,
     run: Option<Run>,
+    /// Items of which some were ordered here, and that were not read since, with their SKUs.
+    sold: BTreeMap<RemoteId, String>,
     /// Items that the comparison found otherwise.
     drifted: BTreeSet<RemoteId>,
     done: Done,
@@ -112,8 +121,10 @@ impl<'t> Push<'t> {
             channel: &connection.key.channel,
             batch: connection.remote.capabilities().stock_batch,
             listed: BTreeMap::new(),
+            sharing: BTreeMap::new(),
             shown: BTreeMap::new(),
             run: None,
+            sold: BTreeMap::new(),
             drifted: BTreeSet::new(),
             done: Done::default(),
         }
@@ -148,10 +159,16 @@ impl<'t> Push<'t> {
             return Ok(None);
         }
         let mut state = self.state().await?;
+        let place = self.connection.remote.stock_place();
+        if state.place.as_ref() != Some(&place) {
+            self.moved(&place, state.place.is_some()).await?;
+            state = self.state().await?;
+        }
         if state.catalogue_at.is_none() {
             products::refresh(self.shared, self.connection).await?;
             state = self.state().await?;
         }
+        self.room().ready().await?;
         self.load().await?;
         if let Some(in_flight) = state.in_flight {
             let now = self.shared.ledger.clock().now();
@@ -165,6 +182,10 @@ impl<'t> Push<'t> {
             state = self.state().await?;
         }
         if let Some(run) = state.undo {
+            if policy.shadow {
+                self.stopped(Some("a run is to be taken back, and the merchant is in shadow".to_owned()));
+                return Ok(None);
+            }
             return self.undo(run).await;
         }
         if let Some(why) = waits(&state) {
@@ -175,49 +196,101 @@ impl<'t> Push<'t> {
         self.publish(&state).await
     }
 
+    /// The settings name another place than before. What was known of the figures is not true there: all of it is
+    /// forgotten, and read again with the catalogue, which says what can be written there.
+    async fn moved(&self, place: &str, known: bool) -> Result<(), StoreError> {
+        if known {
+            let shown = self.shared.ledger.store().shown(self.merchant, self.channel).await?;
+            for part in shown.chunks(crate::stock::run::PART) {
+                let forgotten = part.iter().map(|shown| {
+                    let unknown = Shown::unknown(shown.item.clone(), shown.at);
+                    let forgotten = Shown { recent: shown.recent.clone(), ..unknown };
+                    (self.merchant.to_owned(), self.channel.to_owned(), forgotten)
+                });
+                let stock = StockChanges { shown: forgotten.collect(), ..StockChanges::default() };
+                self.commit(stock).await?;
+            }
+            tracing::warn!(
+                event = "stock.moved",
+                merchant = self.merchant,
+                channel = self.channel,
+                place,
+                "stock is kept at another place of the channel from now on: its figures are read anew"
+            );
+        }
+        self.change(StockChanges::default(), |state| {
+            if known {
+                (state.catalogue_at, state.compared_at) = (None, None);
+                (state.in_flight, state.undo, state.moved_after) = (None, None, state.last_run);
+            }
+            state.place = Some(place.to_owned());
+        })
+        .await
+        .map(|_| ())
+    }
+
     async fn load(&mut self) -> Result<(), StoreError> {
         let store = self.shared.ledger.store();
         let listings = store.listings(self.merchant, self.channel).await?;
         self.listed =
             listings.into_iter().map(|listing| (listing.variant.id.clone(), listing.variant)).collect();
+        for variant in self.listed.values() {
+            self.sharing.entry(variant.item.clone()).or_default().push(variant.id.clone());
+        }
         let shown = store.shown(self.merchant, self.channel).await?;
         self.shown = shown.into_iter().map(|shown| (shown.item.clone(), shown)).collect();
         self.forget_sold();
+        self.forget_late();
         Ok(())
+    }
+
+    /// What a write may yet change behind our back is read before it is compared.
+    fn forget_late(&mut self) {
+        let now = self.shared.ledger.clock().now();
+        for shown in self.shown.values_mut().filter(|shown| shown.late.is_some_and(|at| now - at < LATE)) {
+            (shown.figure, shown.blank) = (None, false);
+        }
     }
 
     /// Of what was ordered here the channel has changed its figure: it is read before it is compared.
     fn forget_sold(&mut self) {
         let sold = self.room().take_sold(self.merchant, self.channel);
-        let items =
-            self.listed.values().filter(|variant| variant.sku.as_ref().is_some_and(|sku| sold.contains(sku)));
-        for variant in items {
+        for variant in self.listed.values() {
+            let Some(sku) = variant.sku.as_ref().filter(|sku| sold.contains(*sku)) else { continue };
             if let Some(shown) = self.shown.get_mut(&variant.item) {
                 (shown.figure, shown.blank) = (None, false);
+                self.sold.insert(variant.item.clone(), sku.clone());
             }
         }
     }
 
-    /// What each variant may show, as of now.
-    async fn offers(&self, policy: &Policy) -> Result<Vec<Offer>, StoreError> {
-        let skus = parts(self.listed.values(), &policy.catalogue);
+    /// What each of these variants may show, as of now.
+    async fn offers(
+        &self,
+        listed: &BTreeMap<RemoteId, Variant>,
+        policy: &Policy,
+    ) -> Result<Vec<Offer>, StoreError> {
+        let skus = parts(listed.values(), &policy.catalogue);
         let shelf = self.room().shelf(skus, &policy.warehouses).await?;
-        let now = self.shared.ledger.clock().now();
-        let offered =
-            self.listed.values().filter_map(|variant| match stock::standing(variant, policy, &shelf, now) {
-                Standing::Offered(offer) => Some(offer),
-                Standing::Kept(_) => None,
-            });
-        Ok(offered.collect())
+        Ok(stock::offers(listed.values(), policy, &shelf, self.shared.ledger.clock().now()))
+    }
+
+    /// What a person saw and released, if so.
+    async fn seen(&self, state: &StockState) -> Result<breaker::Seen, StoreError> {
+        let Some(run) = state.released else { return Ok(breaker::Seen::default()) };
+        let parts = self.shared.ledger.store().run_parts(self.merchant, self.channel, run).await?;
+        Ok(breaker::Seen::of(parts.iter().flat_map(|part| &part.writes)))
     }
 
     /// Writes what differs from what the channel may show.
     async fn publish(&mut self, state: &StockState) -> Result<Option<Duration>, Failure> {
         let now = self.shared.ledger.clock().now();
         let mut compared = state.compared_at.is_some_and(|at| now - at < COMPARED);
-        for round in 0..ROUNDS {
+        let seen = self.seen(state).await?;
+        let mut reach = breaker::Reach::default();
+        for _ in 0..ROUNDS {
             let policy = self.policy();
-            let mut offers = self.offers(&policy).await?;
+            let mut offers = self.offers(&self.listed, &policy).await?;
             self.done.offered = offers.len();
             if !compared && !policy.shadow {
                 self.compare(&offers).await?;
@@ -227,15 +300,16 @@ impl<'t> Push<'t> {
             if !plan.unknown.is_empty() {
                 self.look(&plan.unknown, &offers).await?;
                 // Reading takes its time, and what is sold meanwhile is counted.
-                offers = self.offers(&policy).await?;
+                offers = self.offers(&self.listed, &policy).await?;
                 plan = stock::diff(&offers, &self.shown, &policy.stock, policy.shadow, now);
             }
             if plan.writes.is_empty() {
                 break;
             }
-            if round == 0 && !policy.shadow {
-                let blast = breaker::blast(&plan.writes, &self.shown, offers.len());
-                if let Some(why) = breaker::trips(blast, policy.stock.breaker_percent, state.approved) {
+            if !policy.shadow {
+                reach.add(&plan.writes, &self.shown, &seen);
+                let blast = reach.blast(diff::least(&offers).len());
+                if let Some(why) = breaker::trips(blast, policy.stock.breaker_percent) {
                     self.stop(plan.writes, blast, why).await?;
                     return Ok(None);
                 }
@@ -246,8 +320,8 @@ impl<'t> Push<'t> {
             }
             match self.write(plan.writes, RunReason::Schedule).await? {
                 Ended::All => break,
-                // Something was sold there, most likely: its order comes first.
-                Ended::Stale => {
+                // Something was sold, most likely: its order comes first.
+                Ended::Outdated => {
                     let pulled = pull::run(self.shared, self.connection).await;
                     if !pulled.well {
                         break;
@@ -258,6 +332,7 @@ impl<'t> Push<'t> {
                 Ended::Unknown(wait) => return Ok(Some(wait)),
             }
         }
+        self.sold.clear();
         self.end(RunReason::Schedule).await?;
         Ok(None)
     }
@@ -277,13 +352,18 @@ impl<'t> Push<'t> {
             if !unknown.is_empty() {
                 self.look(&unknown, &[]).await?;
             }
-            let writes = undo::undo(&entries, &self.shown, &id);
+            let mut writes = undo::undo(&entries, &self.shown, &id);
+            // What could not be read is not written blindly.
+            writes.retain(|write| {
+                write.change.from.is_some()
+                    || self.shown.get(&write.change.item).is_some_and(|shown| shown.blank)
+            });
             if writes.is_empty() {
                 break;
             }
             match self.write(writes, RunReason::Undo(run)).await? {
                 Ended::All => break,
-                Ended::Stale => {}
+                Ended::Outdated => {}
                 Ended::Cut => return Ok(None),
                 Ended::Unknown(wait) => return Ok(Some(wait)),
             }
@@ -349,13 +429,13 @@ impl<'t> Push<'t> {
         self.close(RunEnd::Done).await?;
         let undone = matches!(reason, RunReason::Undo(_));
         let state = self.state().await?;
-        if self.run.is_some() || state.approved.is_some() || undone {
+        if self.run.is_some() || state.released.is_some() || undone {
             self.change(StockChanges::default(), |state| {
                 state.pushed_at = Some(now);
                 if undone {
                     state.undo = None;
                 } else {
-                    state.approved = None;
+                    state.released = None;
                 }
             })
             .await?;

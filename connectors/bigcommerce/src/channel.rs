@@ -60,6 +60,10 @@ impl Channel for BigCommerceChannel {
         crate::CAPABILITIES
     }
 
+    fn stock_place(&self) -> String {
+        self.location.to_string()
+    }
+
     async fn check(&self) -> Result<CheckReport> {
         check::check(&self.rest, &self.store_hash, self.location).await
     }

@@ -144,6 +144,12 @@ pub trait Channel: Send + Sync {
         Err(Error::unsupported("products"))
     }
 
+    /// The place whose stock is read and set, in the connector's words; empty where the channel has but one. What is
+    /// known of figures is known of this place alone.
+    fn stock_place(&self) -> String {
+        String::new()
+    }
+
     /// What the channel shows of these items at its location, in any order; an item that it does not know is left
     /// out. At most [`Capabilities::stock_batch`] items a call.
     async fn read_stock(&self, items: &[RemoteId]) -> Result<Vec<StockLevel>> {

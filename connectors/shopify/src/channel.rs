@@ -57,6 +57,10 @@ impl Channel for ShopifyChannel {
         self.settings.capabilities()
     }
 
+    fn stock_place(&self) -> String {
+        self.settings.location.clone().unwrap_or_default()
+    }
+
     async fn check(&self) -> Result<CheckReport> {
         check::check(&self.admin, &self.settings, self.clock.now()).await
     }

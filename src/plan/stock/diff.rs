@@ -41,15 +41,8 @@ pub fn diff(
     shadow: bool,
     now: Timestamp,
 ) -> Plan {
-    let mut wanted: BTreeMap<&RemoteId, &Offer> = BTreeMap::new();
-    for offer in offers {
-        let known = wanted.entry(&offer.item).or_insert(offer);
-        if offer.units < known.units {
-            *known = offer;
-        }
-    }
     let mut plan = Plan::default();
-    for (item, offer) in wanted {
+    for (item, offer) in least(offers) {
         let shown = shown.get(item);
         let refused = shown.and_then(|shown| shown.refused.as_ref());
         if refused.is_some_and(|refused| refused.to == offer.units && now - refused.at < REFUSED_AGAIN) {
@@ -78,6 +71,18 @@ pub fn diff(
         });
     }
     plan
+}
+
+/// The offer that each item is written with: the least of those that share it.
+pub fn least(offers: &[Offer]) -> BTreeMap<&RemoteId, &Offer> {
+    let mut least: BTreeMap<&RemoteId, &Offer> = BTreeMap::new();
+    for offer in offers {
+        let known = least.entry(&offer.item).or_insert(offer);
+        if offer.units < known.units {
+            *known = offer;
+        }
+    }
+    least
 }
 
 /// Cuts writes into batches of at most `most` items, none twice within one.

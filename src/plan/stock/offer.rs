@@ -1,5 +1,7 @@
 //! What one variant of a channel may show.
 
+use std::collections::BTreeSet;
+
 use sdk::{RemoteId, Timestamp, Variant, Writable};
 
 use super::Shelf;
@@ -109,6 +111,26 @@ pub fn standing(variant: &Variant, policy: &Policy, shelf: &Shelf, now: Timestam
         available,
         units: units(available, &policy.stock),
     })
+}
+
+/// What the variants of a catalogue may show. An item that they share with one that may not be written is left as it
+/// is: its stock is that one's as well.
+pub fn offers<'v>(
+    variants: impl Iterator<Item = &'v Variant>,
+    policy: &Policy,
+    shelf: &Shelf,
+    now: Timestamp,
+) -> Vec<Offer> {
+    let mut kept = BTreeSet::new();
+    let mut offers = Vec::new();
+    for variant in variants {
+        match standing(variant, policy, shelf, now) {
+            Standing::Offered(offer) => offers.push(offer),
+            Standing::Kept(_) => _ = kept.insert(&variant.item),
+        }
+    }
+    offers.retain(|offer| !kept.contains(&offer.item));
+    offers
 }
 
 /// `min(max, floor(available × share) − reserve)`, never negative.

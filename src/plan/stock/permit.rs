@@ -1,10 +1,10 @@
 //! The last line before a request: what may not be written is taken out here, whatever was planned.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sdk::{RemoteId, StockWrite, Variant, Writable};
 
-use super::Planned;
+use super::{Offer, Planned, diff::least};
 use crate::{policy::Policy, record::Owner};
 
 /// A batch that may leave. It can only be made by [`permit`].
@@ -31,27 +31,47 @@ impl Permitted {
     }
 }
 
+/// What is left of a batch at the last line, and what is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sieved {
+    /// May leave.
+    pub permitted: Permitted,
+    /// May not be written at all, with the reason.
+    pub denied: Vec<(Planned, String)>,
+    /// Another figure is due by now: to be worked out anew.
+    pub outdated: Vec<Planned>,
+}
+
 /// Asks of each write once more whether it may leave, by the rules in force and the catalogue as it is stored *now*.
-/// Answers the batch, and what was taken out of it with the reason.
+/// `offers` are what the batch's items may show now; without them a figure is written as a person asked for it.
 pub fn permit(
     planned: Vec<Planned>,
     policy: &Policy,
     listed: &BTreeMap<RemoteId, Variant>,
+    offers: Option<&[Offer]>,
     key: String,
-) -> (Permitted, Vec<(Planned, String)>) {
-    let mut denied = Vec::new();
+) -> Sieved {
+    let due = offers.map(least);
+    let (mut denied, mut outdated) = (Vec::new(), Vec::new());
+    let mut items = BTreeSet::new();
     let mut allowed: Vec<Planned> = Vec::with_capacity(planned.len());
     for write in planned {
-        match forbids(&write, policy, listed) {
-            Some(why) => denied.push((write, why)),
-            None if allowed.iter().any(|other| other.change.item == write.change.item) => {
-                denied.push((write, "its item is in the batch already".to_owned()));
-            }
-            None => allowed.push(write),
+        let is_due = |due: &BTreeMap<&RemoteId, &Offer>| {
+            due.get(&write.change.item).is_some_and(|offer| offer.units == write.change.to)
+        };
+        if let Some(why) = forbids(&write, policy, listed) {
+            denied.push((write, why));
+        } else if due.as_ref().is_some_and(|due| !is_due(due)) {
+            outdated.push(write);
+        } else if !items.insert(write.change.item.clone()) {
+            denied.push((write, "its item is in the batch already".to_owned()));
+        } else {
+            allowed.push(write);
         }
     }
     let changes = allowed.iter().map(|write| write.change.clone()).collect();
-    (Permitted { write: StockWrite { key, changes }, planned: allowed }, denied)
+    let permitted = Permitted { write: StockWrite { key, changes }, planned: allowed };
+    Sieved { permitted, denied, outdated }
 }
 
 /// Why a write may not leave, if so.

@@ -42,6 +42,7 @@ impl Push<'_> {
             });
             let shown: Vec<Shown> = shown.collect();
             self.keep_shown(shown, StockChanges::default()).await?;
+            self.sold.retain(|item, _| !batch.contains(item));
         }
         Ok(())
     }
@@ -121,8 +122,12 @@ impl Push<'_> {
             let mut shown = Vec::new();
             for entry in part.writes.iter_mut().filter(|entry| entry.answer == Answer::Sent) {
                 let figure = found.get(&entry.item).copied().flatten();
-                let (after, answer) =
+                let (mut after, answer) =
                     settle::read_back(self.shown.get(&entry.item), entry, figure, in_flight.run, now);
+                let compares = self.connection.remote.capabilities().compare_and_set_stock;
+                if answer != Answer::Set && !compares {
+                    after.late = Some(now);
+                }
                 if answer == Answer::Set {
                     applied += 1;
                 } else {

@@ -6,7 +6,7 @@ use sdk::{Error, ErrorKind, RemoteId, StockOutcome};
 
 use super::{super::bounded, Failure, Push};
 use crate::{
-    plan::stock::{Permitted, Planned, diff, permit, settle},
+    plan::stock::{Permitted, Planned, Sieved, diff, permit, settle},
     stock::{Answer, Entry, InFlight, RunPart, RunReason, SCHEMA, run::PART},
     store::{StockChanges, StoreError},
 };
@@ -22,8 +22,8 @@ const NAMED: u64 = 5;
 pub(super) enum Ended {
     /// All were answered.
     All,
-    /// All were answered, some with another figure than expected.
-    Stale,
+    /// Of some the channel showed another figure than expected, or another figure is due by now.
+    Outdated,
     /// The daemon ends, or a person stepped in: the rest is the next activation's.
     Cut,
     /// The outcome of a batch is not known: it is looked at after this.
@@ -45,19 +45,23 @@ impl Push<'_> {
     /// means.
     pub(super) async fn write(&mut self, writes: Vec<Planned>, reason: RunReason) -> Result<Ended, Failure> {
         let mut queue: VecDeque<Vec<Planned>> = diff::batches(writes, self.batch).into();
-        let mut any_stale = false;
+        let mut outdated = false;
         let mut refused_in_a_row = 0;
         while let Some(batch) = queue.pop_front() {
-            if self.shared.draining.is_cancelled() || !self.connection.ledge.is_open() {
+            let ledge = &self.connection.ledge;
+            let here = ledge.is_stock_place(&self.connection.remote.stock_place());
+            if self.shared.draining.is_cancelled() || !ledge.is_open() || !here {
                 return Ok(Ended::Cut);
             }
-            let Some(permitted) = self.permitted(batch, reason).await? else { return Ok(Ended::Cut) };
+            let Some(sieved) = self.sieved(batch, reason).await? else { return Ok(Ended::Cut) };
+            outdated |= !sieved.outdated.is_empty();
+            let permitted = sieved.permitted;
             if permitted.is_empty() {
                 continue;
             }
             match self.send(&permitted).await? {
                 Sent::Answered { stale } => {
-                    any_stale |= stale;
+                    outdated |= stale;
                     refused_in_a_row = 0;
                 }
                 Sent::Refused(error) if permitted.planned().len() > 1 => {
@@ -77,16 +81,12 @@ impl Push<'_> {
                 Sent::Unknown => return Ok(Ended::Unknown(self.policy().read_back)),
             }
         }
-        Ok(if any_stale { Ended::Stale } else { Ended::All })
+        Ok(if outdated { Ended::Outdated } else { Ended::All })
     }
 
     /// The last line: what may leave of a batch, by the rules and the catalogue as they are now. `None`: a person stepped
     /// in meanwhile, and nothing more leaves.
-    async fn permitted(
-        &mut self,
-        batch: Vec<Planned>,
-        reason: RunReason,
-    ) -> Result<Option<Permitted>, Failure> {
+    async fn sieved(&mut self, batch: Vec<Planned>, reason: RunReason) -> Result<Option<Sieved>, Failure> {
         let state = self.state().await?;
         let wanted = match reason {
             RunReason::Schedule => state.undo.is_none() && state.stopped.is_none() && !state.held,
@@ -98,13 +98,20 @@ impl Push<'_> {
         self.begin(reason, false).await?;
         let run = self.run.as_ref().map_or(0, |run| run.n);
         let part = self.run.as_ref().map_or(0, |run| run.parts);
-        let ids: Vec<RemoteId> = batch.iter().map(|write| write.change.variant.clone()).collect();
+        let sharing = |write: &Planned| self.sharing.get(&write.change.item).into_iter().flatten().cloned();
+        let ids: Vec<RemoteId> = batch.iter().flat_map(sharing).collect();
         let store = self.shared.ledger.store();
         let listed = store.listings_of(self.merchant, self.channel, ids).await?;
         let listed =
             listed.into_iter().map(|listing| (listing.variant.id.clone(), listing.variant)).collect();
         let key = format!("{}.{}.{run}/{part}", self.merchant, self.channel);
-        let (permitted, denied) = permit(batch, &self.policy(), &listed, key);
+        // Batches take their time: what was ordered, told or ruled since is counted in the rest of them.
+        let offers = match reason {
+            RunReason::Schedule => Some(self.offers(&listed, &self.policy()).await?),
+            RunReason::Undo(_) => None,
+        };
+        let sieved = permit(batch, &self.policy(), &listed, offers.as_deref(), key);
+        let denied = &sieved.denied;
         if let Some((first, why)) = denied.first() {
             self.done.denied += denied.len() as u64;
             tracing::warn!(
@@ -117,7 +124,7 @@ impl Push<'_> {
                 "writes of stock were kept back at the last moment"
             );
         }
-        Ok(Some(permitted))
+        Ok(Some(sieved))
     }
 
     /// Sends a batch: its intent is on the disk before it leaves.

@@ -256,7 +256,7 @@ async fn a_stopped_run_is_looked_at_released_or_taken_back() {
     assert_eq!((&told["writes"][0]["before"], &told["writes"][0]["answer"]), (&json!(9), &json!("set")));
     post(&shop, "/v1/inventory/release", json!({ "merchant": "m" })).await.ok();
     let state = shop.store.stock_state("m", "shop").await.unwrap().unwrap();
-    assert_eq!((state.stopped, state.approved), (None, Some(blast)));
+    assert_eq!((state.stopped, state.released), (None, Some(3)));
     let plan = post(&shop, "/v1/inventory/undo", json!({ "run": "m.shop.3", "dry_run": true })).await.ok();
     assert_eq!(plan["writes"], json!([{ "sku": "A1", "from": 4, "to": 9 }]));
     assert!(!shop.store.stock_state("m", "shop").await.unwrap().unwrap().held, "a dry run holds nothing");

@@ -103,21 +103,32 @@ fn the_breaker_asks_about_many_zeros_and_many_halves() {
     };
     let shown: BTreeMap<_, _> = (0..10).map(ours).collect();
     let zeros: Vec<_> = (0..3).map(|n| write(n, 8, 0)).collect();
-    let blast = breaker::blast(&zeros, &shown, 10);
-    assert_eq!((blast.zeroed, blast.halved), (3, 3));
-    assert_eq!(breaker::trips(blast, 25, None).unwrap(), "3 of 10 products would go to zero, more than 25 %");
-    assert_eq!(breaker::trips(blast, 30, None), None);
+    let blast = |writes: &[stock::Planned], shown: &BTreeMap<_, _>, seen: &breaker::Seen| {
+        let mut reach = breaker::Reach::default();
+        reach.add(writes, shown, seen);
+        // The same again, as in the next round, is no more.
+        reach.add(writes, shown, seen);
+        reach.blast(10)
+    };
+    let none = breaker::Seen::default();
+    let count = blast(&zeros, &shown, &none);
+    assert_eq!((count.zeroed, count.halved), (3, 3));
+    assert_eq!(breaker::trips(count, 25).unwrap(), "3 of 10 products would go to zero, more than 25 %");
+    assert_eq!(breaker::trips(count, 30), None);
+    // What a person saw of an item passes, and no more than that.
+    let entries: Vec<Entry> = [(0, 0), (1, 0), (2, 4)]
+        .map(|(n, to)| stock::settle::entry(&write(n, 8, to), Answer::Planned))
+        .to_vec();
+    assert_eq!(blast(&zeros, &shown, &breaker::Seen::of(&entries)).zeroed, 1);
+    let sent: Vec<Entry> = zeros.iter().map(|write| stock::settle::entry(write, Answer::Sent)).collect();
+    assert_eq!(blast(&zeros, &shown, &breaker::Seen::of(&sent)).zeroed, 3, "only what was planned");
     let halves: Vec<_> = (0..6).map(|n| write(n, 10, 4)).collect();
-    assert!(breaker::trips(breaker::blast(&halves, &shown, 10), 25, None).is_some());
-    assert_eq!(
-        breaker::blast(&halves, &BTreeMap::new(), 10).halved,
-        0,
-        "the merchant's own figures say nothing"
-    );
+    assert!(breaker::trips(blast(&halves, &shown, &none), 25).is_some());
+    assert_eq!(blast(&halves, &BTreeMap::new(), &none).halved, 0, "the merchant's own figures say nothing");
     let rising: Vec<_> = (0..6).map(|n| write(n, 10, 16)).collect();
-    assert_eq!(breaker::blast(&rising, &shown, 10).halved, 6);
+    assert_eq!(blast(&rising, &shown, &none).halved, 6);
     let nothing: Vec<_> = (0..6).map(|n| write(n, 0, 0)).collect();
-    assert_eq!(breaker::blast(&nothing, &shown, 10), Blast { products: 10, ..Blast::default() });
+    assert_eq!(blast(&nothing, &shown, &none), Blast { products: 10, ..Blast::default() });
 }
 
 #[test]

@@ -168,7 +168,11 @@ async fn catalogues_runs_flags_and_feeds_come_back_and_go() {
                 ],
                 flags: vec![flag.clone()],
                 feeds: vec![feed.clone()],
-                feed_parts: vec![("f".to_owned(), 0, vec![FeedRow("A1".to_owned(), "main".to_owned(), 4)])],
+                feed_parts: vec![(
+                    "f".to_owned(),
+                    0,
+                    vec![FeedRow("A1".to_owned(), "main".to_owned(), 4, 0)],
+                )],
                 ..StockChanges::default()
             },
         )

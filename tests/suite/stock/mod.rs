@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test's own steps must go well")]
 
 mod api;
+mod attack;
 mod cases;
 mod core;
+mod crossings;
 mod figures;
 mod imports;
 mod keep;

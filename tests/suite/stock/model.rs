@@ -57,6 +57,8 @@ pub(super) struct State {
     /// Writes are applied so many seconds after they were taken.
     pub(super) slow: Option<i64>,
     waiting: Option<(sdk::Timestamp, Vec<(RemoteId, u32)>)>,
+    /// Where stock is kept.
+    pub(super) place: String,
     pub(super) fail_reads: Option<ErrorKind>,
     pub(super) fail_pulls: Option<ErrorKind>,
     /// Before the next write is looked at, so many of this item are sold.
@@ -99,6 +101,12 @@ impl Model {
     pub(super) fn sell(&self, sku: &str, units: u32) {
         let at = self.clock.now();
         self.state().sell(sku, units, at);
+    }
+
+    /// What was accepted and is due by now comes to pass.
+    pub(super) fn settle(&self) {
+        let now = self.clock.now();
+        self.state().come_to_pass(now);
     }
 
     /// Its writes are held against this daemon from now on.
@@ -201,6 +209,10 @@ fn failed(kind: ErrorKind) -> Error {
 impl Channel for Model {
     fn capabilities(&self) -> Capabilities {
         self.can
+    }
+
+    fn stock_place(&self) -> String {
+        self.state().place.clone()
     }
 
     async fn check(&self) -> Result<CheckReport> {
@@ -426,7 +438,7 @@ impl World {
     pub(super) async fn release(&self) {
         let room = self.ledger.stockroom();
         room.change_state("m", "shop", Changes::default(), |state| {
-            state.approved = state.stopped.take().map(|stopped| stopped.blast);
+            state.released = state.stopped.take().map(|stopped| stopped.run);
             state.held = false;
         })
         .await

@@ -189,7 +189,7 @@ async fn a_bad_feed_trips_the_breaker_until_a_person_releases_it() {
     world.release().await;
     assert!(world.push().await.well);
     assert_eq!(["1", "2", "3", "4"].map(|id| world.model.figure(id)), [0, 0, 0, 77]);
-    assert_eq!(world.state().await.approved, None, "released once");
+    assert_eq!(world.state().await.released, None, "released once");
     world.kept_its_promises();
 }
 

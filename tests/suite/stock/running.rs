@@ -68,7 +68,7 @@ async fn stock_is_pushed_at_the_start_on_schedule_and_when_a_person_asks() {
         accepted: true,
         parts: 1,
     };
-    let rows = vec![FeedRow("A1".to_owned(), "main".to_owned(), 33)];
+    let rows = vec![FeedRow("A1".to_owned(), "main".to_owned(), 33, 0)];
     let stock = StockChanges {
         feeds: vec![feed],
         feed_parts: vec![("f".to_owned(), 0, rows)],

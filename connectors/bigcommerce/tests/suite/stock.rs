@@ -72,6 +72,7 @@ async fn a_product_that_is_tracked_by_variant_by_now_is_no_item() {
 #[tokio::test(start_paused = true)]
 async fn a_location_without_the_item_has_no_figure() {
     let bench = bench(&format!("{PLAIN}location = 9\n"));
+    assert_eq!(bench.channel.stock_place(), "9");
     bench.store.add_product("A", true, 5);
     let item = bench.catalogue().await[0].item.clone();
     assert_eq!(bench.levels(std::slice::from_ref(&item)).await, BTreeMap::from([(item.to_string(), None)]));

@@ -105,6 +105,7 @@ async fn stale_and_refused_items_hold_up_no_other() {
 #[tokio::test(start_paused = true)]
 async fn what_should_not_be_sent_is_not() {
     let bench = bench(PLACED);
+    assert_eq!(bench.channel.stock_place(), shopify::fake::LOCATION.to_string());
     let items = bench.items(251);
     let all: Vec<StockChange> = items.iter().map(|item| change(item, None, 1)).collect();
     let twice = [all[0].clone(), all[1].clone(), all[0].clone()];
@@ -122,6 +123,7 @@ async fn what_should_not_be_sent_is_not() {
     assert!(bench.shop.asked().is_empty());
 
     let bench = crate::shop::bench(LASTING);
+    assert_eq!(bench.channel.stock_place(), "");
     let item = bench.items(1).remove(0);
     let error = bench.push("k", &[change(&item, None, 1)]).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unsupported);
