@@ -153,7 +153,6 @@ pub(crate) async fn reloads(world: Arc<World>, pace: f64, mut dice: Dice) {
                 rewrite(&world, |setup| {
                     if let Some(rules) = setup.rules.get_mut(&merchant) {
                         (rules.share_percent, rules.max, rules.page_size) = (share, max, page as u32);
-                        rules.at_once = !rules.at_once;
                     }
                 });
                 "other rules"

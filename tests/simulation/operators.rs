@@ -114,9 +114,10 @@ impl Operator {
             return self.count_stock().await;
         }
         let Some(life) = self.world.life() else { return };
-        let Some((StatusCode::OK, list)) =
-            ask(&life, Method::GET, "/v1/orders?limit=200", &[], String::new()).await
-        else {
+        let merchant =
+            self.dice.pick(&self.world.shops).map(|shop| shop.merchant.clone()).unwrap_or_default();
+        let path = format!("/v1/orders?limit=200&merchant={merchant}");
+        let Some((StatusCode::OK, list)) = ask(&life, Method::GET, &path, &[], String::new()).await else {
             return;
         };
         let orders = list["orders"].as_array().cloned().unwrap_or_default();
@@ -300,6 +301,17 @@ impl Operator {
 
     async fn count_stock(&mut self) {
         let Some(life) = self.world.life() else { return };
+        if self.dice.chance(0.2) {
+            let merchant = self.dice.pick(&self.world.shops).map(|shop| shop.merchant.clone());
+            let body = json!({ "merchant": merchant }).to_string();
+            let said = ask(&life, Method::POST, "/v1/inventory/release", KINDS, body).await;
+            self.world.journal.note(format!(
+                "{} releases {merchant:?}: {:?}",
+                self.name,
+                said.map(|it| it.0)
+            ));
+            return;
+        }
         let sku = format!("ACME-{}", self.dice.from_to(1, 5));
         let level = if self.dice.chance(0.5) {
             json!({ "sku": sku, "on_hand": self.dice.below(60) })

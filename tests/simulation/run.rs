@@ -117,6 +117,8 @@ async fn live(seed: u64, log: &Log) -> Run {
     players.push(tokio::spawn(fate::weather(world.clone(), weather, root.child("weather"))));
     players.push(tokio::spawn(fate::reloads(world.clone(), reloads, root.child("reloads"))));
 
+    players.push(tokio::spawn(checker::watch(world.clone(), diary.clone())));
+
     tokio::time::sleep(chaos).await;
     journal.note("the chaos ends");
     for player in players {

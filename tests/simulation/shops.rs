@@ -375,7 +375,7 @@ impl Shop {
     fn written(&self, files: &MemoryFiles) -> Vec<(String, Parcel)> {
         let mut parcels: Vec<(String, Parcel)> = Vec::new();
         let outbox = self.folder().join("outbox");
-        let mut tracked: Vec<(String, String)> = Vec::new();
+        let mut tracked: Vec<(String, String, String)> = Vec::new();
         for name in files.names(&outbox) {
             let named = std::path::Path::new(&name).extension().is_some_and(|it| it == "csv");
             if name.starts_with('.') || name == "stock.csv" || !named {
@@ -404,15 +404,17 @@ impl Shop {
                         });
                         *parcels[at].1.lines.entry(cell("line_id")).or_default() += units;
                     }
-                    "update" => tracked.push((cell("fulfillment"), cell("tracking"))),
+                    "update" => {
+                        tracked.push((cell("fulfillment"), cell("tracking"), cell("other_tracking")));
+                    }
                     _ => {}
                 }
             }
         }
-        for (id, tracking) in tracked {
+        for (id, tracking, others) in tracked {
             for (_, parcel) in parcels.iter_mut().filter(|(_, parcel)| parcel.id == id) {
                 parcel.tracking.clone_from(&tracking);
-                parcel.numbers.push_str(&tracking);
+                parcel.numbers.push_str(&format!(" {tracking} {others}"));
             }
         }
         parcels

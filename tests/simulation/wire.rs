@@ -75,6 +75,7 @@ pub(crate) fn watch(shop: &Shop, call: &Call, journal: &Journal) {
                 let item = quantity["inventoryItemId"].as_str().unwrap_or_default();
                 let item = item.rsplit('/').next().unwrap_or_default().to_owned();
                 let known = remote.variants().into_iter().find(|known| known.item.to_string() == item);
+                let known = known.filter(|known| known.tracked);
                 check(known.and_then(|known| known.sku), item);
             }
         }

@@ -83,7 +83,8 @@ pub(crate) struct World {
     store: Mutex<Arc<MemoryStore>>,
     life: Mutex<Option<Life>>,
     lives: AtomicU64,
-    started: Notify,
+    /// Told of each start.
+    pub(crate) started: Notify,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
