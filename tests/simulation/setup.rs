@@ -15,6 +15,7 @@ use crate::{
 pub(crate) struct Setup {
     pub(crate) zone: &'static str,
     pub(crate) orders: String,
+    pub(crate) deliver: String,
     pub(crate) sweep: String,
     pub(crate) inventory: String,
     pub(crate) products: String,
@@ -57,6 +58,7 @@ impl Setup {
         Self {
             zone: "America/Chicago",
             orders: format!("0 */{minutes} * * * *"),
+            deliver: "*/30 * * * * *".to_owned(),
             // In the night when clocks change, at an hour that comes twice or not at all.
             sweep: if dst { "0 30 1,2 * * *" } else { "0 7 */2 * * *" }.to_owned(),
             inventory: "0 */15 * * * *".to_owned(),
@@ -78,7 +80,7 @@ warehouses = ["main"]
 path = "data"
 [schedule]
 orders = "{}"
-deliver = "*/30 * * * * *"
+deliver = "{}"
 inventory = "{}"
 products = "{}"
 sweep = "{}"
@@ -89,6 +91,7 @@ retry_cap_secs = {}
 "#,
             self.zone,
             self.orders,
+            self.deliver,
             self.inventory,
             self.products,
             self.sweep,

@@ -142,6 +142,11 @@ impl World {
         }
     }
 
+    /// Whether this run's healing is long enough for figures of stock to be compared, once a day, and put right.
+    pub(crate) fn is_long(&self) -> bool {
+        self.seed.is_multiple_of(4)
+    }
+
     pub(crate) fn is_healed(&self) -> bool {
         self.healed.load(Ordering::SeqCst)
     }
