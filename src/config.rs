@@ -11,6 +11,7 @@ mod inventory;
 mod merchant;
 mod problems;
 mod supplier;
+mod wiring;
 
 use std::{
     fs,
@@ -30,6 +31,7 @@ pub use self::{
     inventory::stock_warnings,
     merchant::{Channel, Merchant, Orders, Place},
     problems::{Located, Problems},
+    wiring::rewiring,
 };
 use self::{environment::Places, merchant::Reader, problems::Source};
 use crate::{

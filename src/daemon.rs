@@ -184,7 +184,7 @@ pub struct Daemon {
     /// Stored states, kept over reconnections and for channels that left the files.
     ledges: HashMap<ChannelKey, Arc<Ledge>>,
     by_text: HashMap<Arc<str>, Vec<StreamKey>>,
-    watched: HashMap<Arc<str>, Watched>,
+    watched: BTreeMap<Arc<str>, Watched>,
     driver: Driver,
     outgoing: Lanes<(ChannelKey, RecordId)>,
     tasks: JoinSet<Report>,
@@ -259,7 +259,7 @@ impl Daemon {
             channels: BTreeMap::new(),
             ledges: HashMap::new(),
             by_text: HashMap::new(),
-            watched: HashMap::new(),
+            watched: BTreeMap::new(),
             driver: Driver::new(bounds.pulls, bounds.per_merchant),
             outgoing: Lanes::new(bounds.deliveries, bounds.per_merchant),
             tasks: JoinSet::new(),
@@ -296,8 +296,13 @@ impl Daemon {
         loop {
             self.start_due();
             let next = self.next_wake();
+            // In this order, and not by tokio's own chance: a run can be repeated. What is rare comes first, so that
+            // nothing waits behind a backlog of ended tasks.
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return Ok(()),
+                _ = beat.tick() => self.supervisor.beat(),
+                _ = upkeep.tick() => self.look_after(),
                 request = control.recv(), if controlled => match request {
                     Some(request) => self.answer(request).await?,
                     None => controlled = false,
@@ -310,8 +315,6 @@ impl Daemon {
                 () = shared.ledger.agenda().changed() => {}
                 merchants = shared.ledger.stockroom().woken() => self.push_stock_of(&merchants),
                 () = tokio::time::sleep_until(next) => {}
-                _ = upkeep.tick() => self.look_after(),
-                _ = beat.tick() => self.supervisor.beat(),
             }
         }
     }
@@ -548,7 +551,7 @@ impl Daemon {
     fn index(&mut self, policies_zone: chrono_tz::Tz) {
         let now = Instant::now();
         let mut texts: BTreeSet<Arc<str>> = BTreeSet::new();
-        let mut watched = HashMap::new();
+        let mut watched = BTreeMap::new();
         self.by_text.clear();
         for (key, running) in &self.channels {
             let wiring = &running.wiring;

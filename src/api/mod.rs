@@ -46,7 +46,12 @@ use sdk::Timestamp;
 
 use self::problem::Problem;
 pub use self::server::{TcpServer, UnixServer, bind_tcp, bind_unix};
-use crate::{board::Board, control::Control, ledger::Ledger};
+use crate::{
+    board::Board,
+    config::{self, Config},
+    control::Control,
+    ledger::Ledger,
+};
 
 /// The longest that a request may take; a command goes on to its end all the same.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -94,6 +99,31 @@ pub struct ChannelInfo {
 }
 
 impl Info {
+    /// What a configuration says.
+    pub fn of(config: &Config, started_at: Timestamp) -> Self {
+        let channel = |channel: &config::Channel| ChannelInfo {
+            id: channel.id.clone(),
+            connector: channel.connector.name().to_owned(),
+            gaps: channel.connector.capabilities().gaps().into_iter().map(str::to_owned).collect(),
+        };
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at,
+            supplier: config.supplier.name.clone(),
+            zone: config.supplier.timezone,
+            merchants: config
+                .merchants
+                .iter()
+                .map(|merchant| MerchantInfo {
+                    id: merchant.id.clone(),
+                    name: merchant.name.clone(),
+                    shadow: merchant.shadow,
+                    channels: merchant.channels.iter().map(channel).collect(),
+                })
+                .collect(),
+        }
+    }
+
     /// A merchant that the files name.
     pub fn merchant(&self, id: &str) -> Option<&MerchantInfo> {
         self.merchants.iter().find(|merchant| merchant.id == id)

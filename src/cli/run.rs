@@ -1,7 +1,7 @@
 //! `portald run`: builds the daemon's parts, runs it, ends it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
@@ -17,11 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{BAD_CONFIG, output};
 use crate::{
-    api::{self, Api, ChannelInfo, Info, MerchantInfo},
+    api::{self, Api, Info},
     board::Board,
     clock::SystemClock,
     config::{self, Config, Environment},
-    daemon::{self, Bounds, ChannelWiring, Daemon, Rewiring, Wiring},
+    daemon::{self, Bounds, Daemon, Wiring},
     files::Disk,
     http::{HttpLimits, ReqwestHttp},
     ledger::Ledger,
@@ -36,8 +36,6 @@ use crate::{
 
 /// A commit that waits longer means that the store's writer hangs: systemd is to start us again.
 const STUCK: Duration = Duration::from_secs(60);
-/// Sweeps read so many days of each channel again.
-const SWEEP_DAYS: u32 = 3;
 /// Of pulls and of deliveries, for one merchant at a time.
 const PER_MERCHANT: usize = 4;
 /// Requests under way may end within this, once the daemon itself has ended.
@@ -95,7 +93,7 @@ async fn serve(path: PathBuf, config: Config, started: Instant) -> Result<(), Fa
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = Arc::new(open(&config.store_path).await?);
     let kept: Arc<dyn Store> = store.clone();
-    let start = rewiring(&config, &*kept, &*clock).await.map_err(Failed::Config)?;
+    let start = config::rewiring(&config, &*kept, &*clock).await.map_err(Failed::Config)?;
 
     let ledger = Arc::new(Ledger::new(kept.clone(), clock.clone()));
     let board = Arc::new(Board::default());
@@ -106,7 +104,7 @@ async fn serve(path: PathBuf, config: Config, started: Instant) -> Result<(), Fa
         ledger.clone(),
         board.clone(),
         control.clone(),
-        info(&config, started_at),
+        Info::of(&config, started_at),
         Some(telemetry::init_metrics()?),
     );
     let closing = CancellationToken::new();
@@ -178,57 +176,6 @@ async fn open(path: &Path) -> Result<SledStore, Failed> {
     Ok(store)
 }
 
-/// What a configuration wires, held against what the store knows. The error is in words.
-async fn rewiring(config: &Config, store: &dyn Store, clock: &dyn Clock) -> Result<Rewiring, String> {
-    let states = store.channels().await.map_err(|error| error.to_string())?;
-    let now = clock.now();
-    let refused = config::guard(config, &states, now);
-    if !refused.is_empty() {
-        return Err(refused.join("\n"));
-    }
-    let first: BTreeMap<(&str, &str), Timestamp> = states
-        .iter()
-        .filter_map(|((merchant, channel), state)| {
-            Some(((merchant.as_str(), channel.as_str()), state.first_contact?))
-        })
-        .collect();
-    let first_contact =
-        |merchant: &str, channel: &str| first.get(&(merchant, channel)).copied().unwrap_or(now);
-    for (merchant, channel) in config.channels().filter(|(merchant, _)| merchant.inventory.sync) {
-        if let Some(why) = channel.stock_gap() {
-            tracing::warn!(
-                event = "stock.off",
-                merchant = merchant.id,
-                channel = channel.id,
-                error = why,
-                "inventory sync is on and cannot be done for a channel: nothing is written there"
-            );
-        }
-    }
-    let channels = config
-        .channels()
-        .map(|(merchant, channel)| ChannelWiring {
-            merchant: merchant.id.clone(),
-            channel: channel.id.clone(),
-            configured: channel.configured.clone(),
-            orders: (&channel.schedules.orders).into(),
-            deliver: (&channel.schedules.deliver).into(),
-            sweep: (&channel.schedules.sweep).into(),
-            products: stocked(merchant, channel).then(|| (&channel.schedules.products).into()),
-            inventory: stocked(merchant, channel).then(|| (&channel.schedules.inventory).into()),
-            overlap: config.pull.overlap,
-            sweep_days: SWEEP_DAYS,
-            first_contact: first_contact(&merchant.id, &channel.id),
-        })
-        .collect();
-    Ok(Rewiring { channels, policies: config.policies(first_contact) })
-}
-
-/// Whether stock is kept for a channel: asked for, and possible. Where it is not possible the log and `check` say why.
-fn stocked(merchant: &config::Merchant, channel: &config::Channel) -> bool {
-    merchant.inventory.sync && channel.stock_gap().is_none()
-}
-
 /// The configurations of a running daemon.
 struct Configs {
     /// That of the start: what a reload does not change stays in force from it.
@@ -252,7 +199,7 @@ fn reload(
         Box::pin(async move {
             let new = config::load(&path, &Environment::process(), CONNECTORS)
                 .map_err(|problems| problems.to_string())?;
-            let rewiring = rewiring(&new, &*store, &*clock).await?;
+            let rewiring = config::rewiring(&new, &*store, &*clock).await?;
             let mut configs = configs.lock().unwrap_or_else(PoisonError::into_inner);
             for setting in config::diff(&configs.started, &new).restart {
                 tracing::warn!(
@@ -272,7 +219,7 @@ fn in_force(configs: Shared, api: Api, started_at: Timestamp) -> daemon::InForce
     Box::new(move || {
         let mut configs = configs.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(new) = configs.pending.take() else { return };
-        api.set_info(info(&new, started_at));
+        api.set_info(Info::of(&new, started_at));
         for change in config::diff(&configs.in_force, &new).changed {
             if change.rules {
                 tracing::info!(
@@ -306,30 +253,6 @@ async fn listen(
     }
     tracing::info!(event = "api.listening", socket = %socket.display(), listen = ?config.api.listen, "the API answers");
     Ok(servers)
-}
-
-fn info(config: &Config, started_at: Timestamp) -> Info {
-    let channel = |channel: &config::Channel| ChannelInfo {
-        id: channel.id.clone(),
-        connector: channel.connector.name().to_owned(),
-        gaps: channel.connector.capabilities().gaps().into_iter().map(str::to_owned).collect(),
-    };
-    Info {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        started_at,
-        supplier: config.supplier.name.clone(),
-        zone: config.supplier.timezone,
-        merchants: config
-            .merchants
-            .iter()
-            .map(|merchant| MerchantInfo {
-                id: merchant.id.clone(),
-                name: merchant.name.clone(),
-                shadow: merchant.shadow,
-                channels: merchant.channels.iter().map(channel).collect(),
-            })
-            .collect(),
-    }
 }
 
 /// Chance differs from start to start; each user of it forks its own child.

@@ -152,8 +152,9 @@ async fn ask(
         match error.retry_after {
             Some(wait) if error.kind == ErrorKind::RateLimited => {
                 tokio::select! {
-                    () = tokio::time::sleep(wait.min(LONGEST_WAIT)) => {}
+                    biased;
                     () = shared.draining.cancelled() => return Ok(Told::Nothing),
+                    () = tokio::time::sleep(wait.min(LONGEST_WAIT)) => {}
                 }
             }
             _ => {

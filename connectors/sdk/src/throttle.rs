@@ -93,6 +93,7 @@ impl Throttle {
                 Err(at) => at,
             };
             tokio::select! {
+                biased;
                 () = changed => {}
                 () = sleep_until(look_again) => {}
             }

@@ -217,8 +217,9 @@ impl Push<'_> {
         let run = self.run.as_ref().map_or(0, |run| run.n);
         for wait in VERIFIED_AFTER {
             tokio::select! {
-                () = tokio::time::sleep(Duration::from_secs(wait)) => {}
+                biased;
                 () = self.shared.draining.cancelled() => return Ok(Sent::Unknown),
+                () = tokio::time::sleep(Duration::from_secs(wait)) => {}
             }
             let open = parts.iter().flat_map(|part| &part.writes);
             let items: Vec<RemoteId> =

@@ -24,6 +24,8 @@ pub(super) struct Readings {
     pub(super) untold: bool,
     /// What refused adjustments name.
     pub(super) names: Names,
+    /// What changed after this is not in the list of orders yet.
+    pub(super) indexed_until: Option<Timestamp>,
 }
 
 /// A status and a body; no body for an empty list.
@@ -174,6 +176,7 @@ fn orders(
         .orders
         .values()
         .filter(|order| readings.archived || !order.archived)
+        .filter(|order| readings.indexed_until.is_none_or(|until| order.updated <= until))
         .filter(|order| above(from, order.updated.timestamp()) && below(to, order.updated.timestamp()))
         .filter(|order| {
             above(least.map(|id| id as i64), order.id as i64)

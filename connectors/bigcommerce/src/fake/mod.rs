@@ -76,6 +76,7 @@ struct State {
     hook: Option<Hook>,
     budget: Budget,
     dated: bool,
+    index_lag: chrono::TimeDelta,
 }
 
 /// The model of one store.
@@ -101,6 +102,7 @@ impl FakeStore {
             hook: None,
             budget: Budget { quota: 1_000_000, window_ms: 30_000, used: 0, since: clock.now() },
             dated: true,
+            index_lag: chrono::TimeDelta::zero(),
         };
         Arc::new(Self { clock, state: Mutex::new(state) })
     }
@@ -166,6 +168,11 @@ impl FakeStore {
         self.state().readings.names = names;
     }
 
+    /// The list of orders shows a change so many seconds after it was made: until then the order is not in it.
+    pub fn lag_index(&self, secs: u32) {
+        self.state().index_lag = chrono::TimeDelta::seconds(i64::from(secs));
+    }
+
     /// Whether answers tell the store's time.
     pub fn tell_time(&self, dated: bool) {
         self.state().dated = dated;
@@ -216,7 +223,8 @@ impl FakeStore {
         let now = self.now();
         let query = request.uri().query().unwrap_or_default();
         let mut state = self.state();
-        let readings = state.readings;
+        let indexed_until = (!state.index_lag.is_zero()).then_some(now - state.index_lag);
+        let readings = Readings { indexed_until, ..state.readings };
         let store = &mut state.store;
         let answer = answers::answer(store, readings, request.method(), path, query, request.body(), now);
         if request.method() == http::Method::GET {

@@ -195,8 +195,13 @@ fn orders(shop: &Shop, scopes: &[String], variables: &Value) -> Value {
         Ok(since) => since,
         Err(refusal) => return refusal,
     };
-    let found: Vec<&FakeOrder> =
-        shop.orders.values().filter(|order| since.is_none_or(|since| order.updated >= since)).collect();
+    let indexed = |order: &&FakeOrder| shop.indexed_until.is_none_or(|until| order.updated <= until);
+    let found: Vec<&FakeOrder> = shop
+        .orders
+        .values()
+        .filter(indexed)
+        .filter(|order| since.is_none_or(|since| order.updated >= since))
+        .collect();
     let first = variables["first"].as_u64().unwrap_or(0).min(250);
     let page = changed(
         found,

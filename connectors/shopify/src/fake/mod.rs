@@ -80,6 +80,7 @@ struct State {
     version: Option<String>,
     scopes: Vec<String>,
     points_an_order: f64,
+    index_lag: chrono::TimeDelta,
     asked: Vec<Value>,
 }
 
@@ -124,6 +125,7 @@ impl FakeShop {
             version: None,
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
             points_an_order: 9.0,
+            index_lag: chrono::TimeDelta::zero(),
             asked: Vec::new(),
         };
         Arc::new(Self { clock, state: Mutex::new(state) })
@@ -272,6 +274,11 @@ impl FakeShop {
         self.state().points_an_order = points_an_order;
     }
 
+    /// Lists show a change so many seconds after it was made: until then the order is in none of them.
+    pub fn lag_index(&self, secs: u32) {
+        self.state().index_lag = chrono::TimeDelta::seconds(i64::from(secs));
+    }
+
     /// Answers with this API version, whatever is asked for.
     pub fn answer_version(&self, version: &str) {
         self.state().version = Some(version.to_owned());
@@ -336,6 +343,7 @@ impl FakeShop {
         let mut state = self.state();
         state.asked.push(body.clone());
         let scopes = state.scopes.clone();
+        state.shop.indexed_until = (!state.index_lag.is_zero()).then_some(now - state.index_lag);
         let operation = body["operationName"].as_str().unwrap_or_default().to_owned();
         let variables = &body["variables"];
         let price = match operation.as_str() {

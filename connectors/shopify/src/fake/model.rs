@@ -19,6 +19,8 @@ pub(super) struct Shop {
     pub(super) asks_silently: bool,
     /// Leaves the order's stamp alone when only a fulfillment order changes.
     pub(super) keeps_stamps: bool,
+    /// What changed after this is not in lists yet.
+    pub(super) indexed_until: Option<Timestamp>,
     ids: u64,
 }
 
