@@ -3,6 +3,7 @@
 mod api;
 mod config;
 mod daemon;
+mod mutation;
 mod plan;
 mod readme;
 mod security;
