@@ -39,6 +39,8 @@ pub struct Ledger {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     policies: ArcSwap<Policies>,
+    /// Whether rules were ever put in force.
+    ruled: tokio::sync::watch::Sender<bool>,
     agenda: Agenda,
     stockroom: Arc<Stockroom>,
     flags: Mutex<flags::Flags>,
@@ -68,6 +70,7 @@ impl Ledger {
             store,
             clock,
             policies: ArcSwap::from_pointee(Policies::default()),
+            ruled: tokio::sync::watch::Sender::new(false),
             agenda: Agenda::default(),
             flags: Mutex::default(),
             flag_turn: tokio::sync::Mutex::default(),
@@ -93,6 +96,13 @@ impl Ledger {
     /// The supplier's stock.
     pub fn stockroom(&self) -> &Arc<Stockroom> {
         &self.stockroom
+    }
+
+    /// Resolves once rules are in force. Until then nothing that a person asks for may be decided: without its rules a
+    /// channel seems to be able to do nothing.
+    pub async fn ruled(&self) {
+        // The sender is ours: it cannot be gone.
+        let _ = self.ruled.subscribe().wait_for(|ruled| *ruled).await;
     }
 
     /// The rules of all channels in force.

@@ -35,7 +35,7 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use axum::{
     Router,
-    extract::Request,
+    extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
     routing::{MethodRouter, any, get, post, put},
@@ -205,6 +205,7 @@ pub fn router(api: Api) -> Router {
         .route("/readyz", reads(get(probes::readyz)))
         .route("/metrics", reads(get(probes::metrics)))
         .fallback(|| async { Problem::not_found("no such address: the API is under /v1") })
+        .layer(axum::middleware::from_fn_with_state(api.clone(), ruled))
         .layer(axum::middleware::from_fn(bounded))
         .with_state(api)
 }
@@ -221,6 +222,14 @@ async fn not_allowed(methods: &'static str) -> Response {
     let problem =
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", format!("this address takes {methods}"));
     ([(header::ALLOW, methods)], problem).into_response()
+}
+
+/// While the daemon starts it answers already, and has no rules yet: what would be decided by them waits for them.
+async fn ruled(State(api): State<Api>, request: Request, next: Next) -> Response {
+    if !request.method().is_safe() {
+        api.ledger().ruled().await;
+    }
+    next.run(request).await
 }
 
 async fn bounded(request: Request, next: Next) -> Response {
