@@ -3,6 +3,7 @@
 mod api;
 mod config;
 mod daemon;
+mod keep;
 mod plan;
 mod readme;
 mod stock;

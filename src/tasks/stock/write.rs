@@ -48,7 +48,7 @@ impl Push<'_> {
         let mut any_stale = false;
         let mut refused_in_a_row = 0;
         while let Some(batch) = queue.pop_front() {
-            if self.shared.draining.is_cancelled() || !self.connection.ledge.is_open() {
+            if self.shared.draining.is_cancelled() || !self.connection.ledge.may_write() {
                 return Ok(Ended::Cut);
             }
             let Some(permitted) = self.permitted(batch, reason).await? else { return Ok(Ended::Cut) };
