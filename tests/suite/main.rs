@@ -5,6 +5,7 @@ mod config;
 mod daemon;
 mod keep;
 mod plan;
+mod power;
 mod readme;
 mod stock;
 mod store;
