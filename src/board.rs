@@ -8,6 +8,8 @@ use std::{
 use sdk::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::record::Restored;
+
 /// One channel's doings since the daemon's start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelStatus {
@@ -51,6 +53,12 @@ pub struct ChannelStatus {
     /// Figures that the daily comparison found otherwise than acknowledged, since the start. Expected: 0.
     #[serde(default)]
     pub drifted: u64,
+    /// The restore after which it is still read back: nothing is written to it until then.
+    #[serde(default)]
+    pub restored: Option<Restored>,
+    /// Open orders that are still to be read back, once that is known.
+    #[serde(default)]
+    pub unread: Option<u64>,
 }
 
 /// All channels, by (merchant, channel).

@@ -40,7 +40,9 @@ use crate::{
     record::RecordId,
     scheduler::{Schedules, Tick},
     store::StoreError,
-    tasks::{Connection, Shared, Verdict, connection::Ledge, deliver, products, pull, stock, sweep},
+    tasks::{
+        Connection, Shared, Verdict, connection::Ledge, deliver, products, pull, readback, stock, sweep,
+    },
 };
 
 /// What is in flight may take this long when the daemon is asked to end.
@@ -362,6 +364,9 @@ impl Daemon {
             let task = async move {
                 Report::Stream(match key.1 {
                     Stream::Orders => pull::run(&shared, &connection).await,
+                    Stream::Sweep if connection.ledge.restored().is_some() => {
+                        readback::run(&shared, &connection).await
+                    }
                     Stream::Sweep => sweep::run(&shared, &connection).await,
                     Stream::Products => products::run(&shared, &connection).await,
                     Stream::Inventory => stock::run(&shared, &connection).await,
@@ -439,7 +444,7 @@ impl Daemon {
                 let stuck = (!delivered.moved).then(|| {
                     let now = self.shared.ledger.clock().now();
                     let running = self.channels.get(&key);
-                    let open = running.is_some_and(|running| running.connection.ledge.is_open());
+                    let open = running.is_some_and(|running| running.connection.ledge.may_write());
                     (now, now + if open { PUT_OFF } else { CLOSED })
                 });
                 self.shared.ledger.agenda().put_back(&id, stuck);
@@ -525,6 +530,13 @@ impl Daemon {
                 "no tick for three periods: is the clock right? its channels are polled all the same"
             );
             self.tick(&text);
+        }
+        // A restored channel is read back until it is whole: what failed is asked for again.
+        for (key, running) in &self.channels {
+            let ledge = &running.connection.ledge;
+            if ledge.restored().is_some() && ledge.is_open() {
+                self.driver.mark(&(key.clone(), Stream::Sweep), now);
+            }
         }
     }
 

@@ -7,7 +7,7 @@ mod effects;
 mod flags;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -22,7 +22,7 @@ use crate::{
         delivery::{self, Outcome, Peek, Step},
     },
     policy::{Policies, Policy},
-    record::{Event, Record, RecordId},
+    record::{Event, Record, RecordId, Restored},
     stockroom::Stockroom,
     store::{Aside, Changes, ChannelState, StockChanges, Store, StoreError},
     telemetry,
@@ -39,12 +39,16 @@ pub struct Ledger {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     policies: ArcSwap<Policies>,
+    /// Whether rules were ever put in force.
+    ruled: tokio::sync::watch::Sender<bool>,
     agenda: Agenda,
     stockroom: Arc<Stockroom>,
     flags: Mutex<flags::Flags>,
     flag_turn: tokio::sync::Mutex<()>,
     /// (merchant, channel, id) of what is set aside.
     aside: Mutex<BTreeSet<(String, String, String)>>,
+    /// (merchant, channel) of those that are read back after a restore.
+    restored: Mutex<BTreeMap<(String, String), Restored>>,
 }
 
 /// What a page did.
@@ -68,10 +72,12 @@ impl Ledger {
             store,
             clock,
             policies: ArcSwap::from_pointee(Policies::default()),
+            ruled: tokio::sync::watch::Sender::new(false),
             agenda: Agenda::default(),
             flags: Mutex::default(),
             flag_turn: tokio::sync::Mutex::default(),
             aside: Mutex::default(),
+            restored: Mutex::default(),
         }
     }
 
@@ -95,6 +101,13 @@ impl Ledger {
         &self.stockroom
     }
 
+    /// Resolves once rules are in force. Until then nothing that a person asks for may be decided: without its rules a
+    /// channel seems to be able to do nothing.
+    pub async fn ruled(&self) {
+        // The sender is ours: it cannot be gone.
+        let _ = self.ruled.subscribe().wait_for(|ruled| *ruled).await;
+    }
+
     /// The rules of all channels in force.
     pub fn policies(&self) -> Arc<Policies> {
         self.policies.load_full()
@@ -103,6 +116,22 @@ impl Ledger {
     /// The rules in force.
     pub fn policy(&self, merchant: &str, channel: &str) -> Arc<Policy> {
         self.policies.load().get(merchant, channel)
+    }
+
+    /// Takes note of a channel's restore while it is read back; `None`: it was.
+    pub fn note_restored(&self, merchant: &str, channel: &str, restored: Option<Restored>) {
+        let key = (merchant.to_owned(), channel.to_owned());
+        let mut all = self.restored.lock().unwrap_or_else(PoisonError::into_inner);
+        match restored {
+            Some(restored) => _ = all.insert(key, restored),
+            None => _ = all.remove(&key),
+        }
+    }
+
+    /// The restore after which a channel is still read back.
+    pub fn restored(&self, merchant: &str, channel: &str) -> Option<Restored> {
+        let key = (merchant.to_owned(), channel.to_owned());
+        self.restored.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
     }
 
     /// Fills the agenda from the store, and reads the flags of products: once, at the start, before any rules are put
@@ -227,6 +256,7 @@ impl Ledger {
         let ids: Vec<RecordId> =
             orders.iter().map(|order| RecordId::new(&policy.merchant, &policy.channel, &order.id)).collect();
         let known = self.stored(&ids, &mut decided, policy, now).await?;
+        let restored = self.restored(&policy.merchant, &policy.channel);
         let mut place: HashMap<RecordId, usize> = HashMap::with_capacity(ids.len());
         for ((order, id), stored) in orders.into_iter().zip(ids).zip(known) {
             let Some(stored) = stored else { continue };
@@ -248,7 +278,25 @@ impl Ledger {
             let mut change = match stored {
                 None => {
                     decided.outcome.imported += 1;
-                    Change { record: plan::import(order, policy, now), known: 0 }
+                    let mut record = plan::import(order, policy, now);
+                    if let Some(restored) = restored {
+                        plan::restored::imported(&mut record, restored, now);
+                    }
+                    Change { record, known: 0 }
+                }
+                Some(mut record) if plan::restored::is_answered(&record, asked, policy) => {
+                    let events = record.timeline.len();
+                    match plan::restored::read_back(&mut record, order, policy, now) {
+                        Absorbed::Conflict(why) => {
+                            let number = record.seen.number;
+                            decided.conflict(policy, &(remote, number, told), why, now);
+                            continue;
+                        }
+                        Absorbed::Unchanged | Absorbed::Changed => {
+                            decided.outcome.changed += 1;
+                            Change { record, known: events }
+                        }
+                    }
                 }
                 Some(record) if plan::is_overtaken(&record, &order, asked) => {
                     decided.outcome.unchanged += 1;
@@ -362,6 +410,17 @@ impl Ledger {
         self.change(id, |record, policy, now| {
             let news = plan::intake::vanished(record, now);
             (news | plan::reconcile(record, policy, now), ())
+        })
+        .await
+        .map(|_| ())
+    }
+
+    /// The channel cannot tell of a restored order, and why: what is owed for it waits for a person.
+    pub async fn untold(&self, id: &RecordId, why: &str) -> Result<(), StoreError> {
+        self.change(id, |record, policy, now| {
+            let unread = record.restored.is_some();
+            plan::restored::untold(record, why, policy, now);
+            (unread, ())
         })
         .await
         .map(|_| ())

@@ -10,6 +10,8 @@
 //! Supplier lines count the supplier's own units: `per_unit` of them make one channel unit (a kit line has one
 //! supplier line a part).
 
+mod audit;
+
 use std::collections::BTreeMap;
 
 use sdk::{Address, LineQuantity, Order, RemoteId, Timestamp, TrackingSet, skip_false, skip_one, skip_zero};
@@ -151,6 +153,21 @@ pub struct Record {
     /// Highest number given to a supplier line.
     #[serde(default, skip_serializing_if = "skip_zero")]
     pub last_line: u32,
+    /// Restored from a backup, and its channel was not asked for it since: nothing is written for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Restored>,
+    /// Numbers up to here may have been given between a backup and its restore: none of them is given again.
+    #[serde(default, skip_serializing_if = "skip_zero")]
+    pub numbers_after: u32,
+}
+
+/// A restore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// When the backup was taken: what happened after it is not known here.
+    pub taken: Timestamp,
+    /// When it was restored.
+    pub at: Timestamp,
 }
 
 /// One line of the merchant account: who owns it and where its units are.
@@ -774,6 +791,12 @@ impl Record {
     /// When this record next wants attention without being asked: a gate by time, or a write that is due.
     pub fn next_wake(&self) -> Option<Timestamp> {
         [self.wake_at, crate::outbox::next_due(&self.writes)].into_iter().flatten().min()
+    }
+
+    /// The highest revision that may have been given to a write about this parcel (0: a split, an answer) without
+    /// being known here.
+    pub fn revisions_after(&self, parcel: u32) -> u32 {
+        if parcel > self.numbers_after { 0 } else { self.numbers_after }
     }
 
     /// Adds to the timeline.

@@ -5,13 +5,15 @@
 //!
 //! A commit has two halves. On the caller's side `prepare` encodes and checks (`layout` names the keys, `envelope`
 //! the values). On the writer's side `group` compares versions and makes one batch of several commits. `questions`
-//! answers everything else (`stock` has these three of stock). Only what lies below, an ordered `space` of keys and values, differs between the stores.
+//! answers everything else (`stock` has these three of stock), [`mod@verify`] looks through all of it, [`backup`] is its copy
+//! in a file. Only what lies below, an ordered `space` of keys and values, differs between the stores.
 //!
 //! # Values that cannot be read
 //! One bad value must not stop the rest. A question for it by name fails with [`StoreError::Corrupt`]; lists leave it
 //! out and say so in the log, once a process in the store that ships, which also counts it in its health. Channel
 //! states are the exception: [`Store::channels`] fails, since a channel that seems new would be given a new cut-over.
 
+pub mod backup;
 mod envelope;
 mod group;
 mod layout;
@@ -21,16 +23,19 @@ mod questions;
 pub mod sled;
 mod space;
 mod stock;
+pub mod verify;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use sdk::{RemoteId, SecretString, Timestamp};
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
 pub use self::stock::StockChanges;
 use crate::{
-    record::{Event, Record, RecordId},
+    record::{Event, Record, RecordId, Restored},
     stock::{Feed, FeedRow, Level, Listing, Moved, ProductFlag, Run, RunPart, Shown, StockState},
 };
 
@@ -104,6 +109,16 @@ pub trait Store: Send + Sync {
 
     /// The rows of a part of an import; `None`: it was applied or dropped.
     async fn feed_part(&self, id: &str, n: u32) -> Result<Option<Vec<FeedRow>>, StoreError>;
+
+    /// Looks through everything: what is counted, and what is wrong. Goes on beside commits.
+    async fn verify(&self) -> Result<verify::Report, StoreError>;
+
+    /// Sends a backup, a part at a time: a picture of everything as of its end. Goes on beside commits.
+    async fn backup(
+        &self,
+        header: backup::Header,
+        sink: mpsc::Sender<Bytes>,
+    ) -> Result<backup::Copied, backup::BackupError>;
 
     /// Writes all of it or nothing, durably, if every expected version holds. Answers once it is on disk.
     async fn commit(&self, changes: Changes) -> Result<(), StoreError>;
@@ -192,6 +207,9 @@ pub struct ChannelState {
     /// Credentials refused: since when and why.
     #[serde(default)]
     pub suspended: Option<(Timestamp, String)>,
+    /// Restored from a backup, and not every open order has been read back since: nothing is written to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Restored>,
 }
 
 /// A record that could not be read or that contradicts what is known.

@@ -112,6 +112,12 @@ pub fn sentence(event: &str) -> &'static str {
         "order.channel_hold" => "the channel holds an order",
         "order.channel_release" => "the channel holds an order no longer",
         "order.split_on_channel" => "the merchant split an order on its channel",
+        "order.restored" => {
+            "an order was restored from a backup: it is read back before anything is written for it"
+        }
+        "order.read_back" => "a restored order was read back from its channel",
+        "order.restored_parcel" => "the channel has a parcel that the restored store did not know",
+        "order.restored_parcel_settled" => "a person saw to a parcel that the restored store did not know",
         "order.returned" => "an order that had vanished is on its channel again",
         "order.vanished" => "an open order is no longer on its channel",
         "order.acked" => "an order was taken into work",
@@ -175,6 +181,9 @@ pub mod metric {
     /// Gauge by `merchant`, `channel`: 1 while nothing is read or written there.
     pub const SUSPENDED: &str = "portald_channel_suspended";
 
+    /// Gauge by `merchant`, `channel`: open orders still to be read back after a restore; nothing is written until 0.
+    pub const UNREAD: &str = "portald_restore_unread";
+
     /// Counter by `merchant`, `channel`, `answer` (`set`, `refused`, `stale`, `not_applied`): writes of stock.
     pub const STOCK_WRITES: &str = "portald_stock_writes_total";
     /// Counter by `merchant`, `channel`: figures that the daily comparison found otherwise. Expected: 0.
@@ -196,6 +205,7 @@ pub mod metric {
         describe_gauge!(FAILURES, "Pulls that failed in a row.");
         describe_gauge!(REPAIRED, "Orders that sweeps found changed, since the start. Expected: 0.");
         describe_gauge!(SUSPENDED, "1 while nothing is read or written there.");
+        describe_gauge!(UNREAD, "Open orders still to be read back after a restore. Expected: 0.");
         describe_counter!(STOCK_WRITES, "Writes of stock by what came of them, since the start.");
         describe_counter!(
             STOCK_DRIFT,

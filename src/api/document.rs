@@ -433,6 +433,9 @@ pub struct OutboxEntry {
     pub planned_at: Timestamp,
     /// The last failure.
     pub error: Option<String>,
+    /// Why it does not leave though its time may have come: its channel is read back after a restore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
     /// Carrier to tell.
     pub carrier: String,
     /// Number to tell.

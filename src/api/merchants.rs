@@ -179,6 +179,7 @@ pub(super) async fn picture(api: &Api, only: Option<&str>) -> Result<Vec<Merchan
                 status.configured = named.is_some();
                 if let Some(state) = states.get(&key) {
                     status.paused = state.paused;
+                    status.restored = state.restored;
                     let stored = || state.suspended.as_ref().map(|(_, why)| why.clone());
                     status.suspended = status.suspended.or_else(stored);
                 }

@@ -8,9 +8,10 @@
 //! order · [`stock`] [`products`] [`stock_document`] the supplier's figures and the channels' products ·
 //! [`commands`] what changes an order, `look` the last look before it · [`merchants`] status and the daemon's verbs ·
 //! [`outbox`] writes owed, and what
-//! is set aside · [`probes`] health and metrics · [`request`] [`paging`] [`problem`] reading, paging, refusing ·
+//! is set aside · [`backup`] the whole store · [`probes`] health and metrics · [`request`] [`paging`] [`problem`] reading, paging, refusing ·
 //! [`server`] the sockets.
 
+pub mod backup;
 pub mod census;
 pub mod commands;
 pub mod document;
@@ -35,10 +36,10 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use axum::{
     Router,
-    extract::Request,
+    extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
-    routing::{MethodRouter, any, get, post, put},
+    routing::{MethodRouter, get, post, put},
 };
 use http::{StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -58,6 +59,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where a CSV of figures is sent to.
 const IMPORT: &str = "/v1/inventory/import";
+/// Where the whole store is read from.
+const BACKUP: &str = "/v1/backup";
+/// Where it is looked through.
+const VERIFY: &str = "/v1/verify";
 
 /// What the configuration says, as far as the API shows it. A reload sets it anew.
 #[derive(Clone, Debug)]
@@ -230,11 +235,13 @@ pub fn router(api: Api) -> Router {
         .route("/v1/inventory/runs/{run}", reads(get(stock::run)))
         .route("/v1/inventory/release", writes(post(stock::release)))
         .route("/v1/inventory/undo", writes(post(stock::undo)))
-        .route("/v1/backup", any(|| async { Problem::not_built("backup") }))
+        .route(BACKUP, reads(get(backup::backup)))
+        .route(VERIFY, reads(get(backup::verify)))
         .route("/healthz", reads(get(probes::healthz)))
         .route("/readyz", reads(get(probes::readyz)))
         .route("/metrics", reads(get(probes::metrics)))
         .fallback(|| async { Problem::not_found("no such address: the API is under /v1") })
+        .layer(axum::middleware::from_fn_with_state(api.clone(), ruled))
         .layer(axum::middleware::from_fn(bounded))
         .with_state(api)
 }
@@ -253,9 +260,17 @@ async fn not_allowed(methods: &'static str) -> Response {
     ([(header::ALLOW, methods)], problem).into_response()
 }
 
+/// While the daemon starts it answers already, and has no rules yet: what would be decided by them waits for them.
+async fn ruled(State(api): State<Api>, request: Request, next: Next) -> Response {
+    if !request.method().is_safe() {
+        api.ledger().ruled().await;
+    }
+    next.run(request).await
+}
+
 async fn bounded(request: Request, next: Next) -> Response {
-    if request.uri().path() == IMPORT {
-        // A long file takes its time; what stops arriving ends by itself.
+    if [IMPORT, BACKUP, VERIFY].contains(&request.uri().path()) {
+        // A long file, or a large store, takes its time; what stops arriving ends by itself.
         return next.run(request).await;
     }
     match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Api,
-    document::{AccountList, OrderList, Why},
+    document::{AccountList, Finding, OrderList, Why},
     paging::{self, Cursor, SCAN_LIMIT},
     problem::Problem,
     request::{Path, Query},
@@ -225,7 +225,12 @@ pub async fn why(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<
         return Err(unknown(&id));
     }
     let old = api.ledger().store().old_events(&record.id).await?;
-    Ok(Json(why::trace(&record, n, old)))
+    let mut why = why::trace(&record, n, old);
+    if let Some(text) = super::outbox::unread(&api, &record) {
+        let text = format!("{text}; nothing is written until then");
+        why.trace.insert(0, Finding { about: "restore".to_owned(), text });
+    }
+    Ok(Json(why))
 }
 
 /// `GET /v1/merchants/{id}/orders/{channel}/{order}`: by the channel's id of the order, or the record's id.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Api,
     commands::{Reason, answered, do_command},
-    document::{Done, Outbox, SetAside, SetAsideEntry},
+    document::{Done, Outbox, OutboxEntry, SetAside, SetAsideEntry},
     paging::{self, Cursor},
     problem::Problem,
     request::{Body, Guards, Path, Query},
@@ -71,7 +71,10 @@ pub async fn list(State(api): State<Api>, Query(filter): Query<Filter>) -> Resul
                     .writes
                     .iter()
                     .filter(|write| write.state.is_owed() || write.state.is_parked())
-                    .map(|write| view::outbox_entry(record, write))
+                    .map(|write| OutboxEntry {
+                        waits: unread(&api, record).filter(|_| write.state.is_owed()),
+                        ..view::outbox_entry(record, write)
+                    })
                     .filter(|entry| filter.state.is_none_or(|state| entry.state == state.as_str())),
             );
             // A record's writes stay together: a page may be a little longer than its limit.
@@ -85,6 +88,25 @@ pub async fn list(State(api): State<Api>, Query(filter): Query<Filter>) -> Resul
             None => return Ok(Json(Outbox { entries, next: None })),
         }
     }
+}
+
+/// Why nothing is written for a record after a restore, if so.
+pub(super) fn unread(api: &Api, record: &Record) -> Option<String> {
+    let (merchant, channel) = (record.merchant.as_str(), record.channel.as_str());
+    let whole = api.ledger().restored(merchant, channel);
+    let restored = whole.or(record.restored)?;
+    let taken = restored.taken.format("%Y-%m-%dT%H:%M:%SZ");
+    Some(match api.0.board.get(merchant, channel).unread.filter(|_| whole.is_some()) {
+        Some(left) => {
+            format!("restored from the backup of {taken}: {left} open orders are still to be read back")
+        }
+        None if whole.is_some() => {
+            format!(
+                "restored from the backup of {taken}: its channel's open orders are still to be read back"
+            )
+        }
+        None => format!("restored from the backup of {taken}: it is still to be read back"),
+    })
 }
 
 fn active(merchant: Option<&str>, after: Option<RecordId>) -> store::Query {

@@ -65,6 +65,9 @@ async fn gauges(api: &Api) -> Result<(), Problem> {
             }
             metrics::gauge!(metric::FAILURES, &labels).set(f64::from(status.failures));
             metrics::gauge!(metric::REPAIRED, &labels).set(status.repaired as f64);
+            // Before they were counted one stands for all of them.
+            let unread = status.restored.map_or(0, |_| status.unread.unwrap_or(1).max(1));
+            metrics::gauge!(metric::UNREAD, &labels).set(unread as f64);
             metrics::gauge!(metric::SUSPENDED, &labels)
                 .set(f64::from(u8::from(status.suspended.is_some() || !status.configured)));
         }

@@ -57,11 +57,6 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }
 
-    /// A feature of a later release.
-    pub fn not_built(what: &str) -> Self {
-        Self::new(StatusCode::NOT_IMPLEMENTED, "not-built", format!("{what}: not built yet"))
-    }
-
     /// The daemon cannot answer now.
     pub fn unavailable(code: &str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)

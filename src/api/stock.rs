@@ -19,7 +19,7 @@ use crate::{
         command::Refused,
         stock::{self, Kept, Standing},
     },
-    stock::{Cause, Change, Movement, RunId, level::MOST_UNITS},
+    stock::{Cause, Change, Movement, RunId, StockState, level::MOST_UNITS},
     stockroom::intake::{Asked, Intake, check_name},
     store::Changes,
 };
@@ -367,13 +367,7 @@ pub async fn release(
         if state.stopped.is_none() && !state.held {
             continue;
         }
-        room.change_state(&merchant, channel, Changes::default(), |state| {
-            if let Some(stopped) = state.stopped.take() {
-                state.released = Some(stopped.run);
-            }
-            state.held = false;
-        })
-        .await?;
+        room.change_state(&merchant, channel, Changes::default(), StockState::release).await?;
         tracing::info!(event = "stock.released", merchant, channel, "a person released a channel's stock");
         released.push(channel.clone());
     }

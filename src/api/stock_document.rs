@@ -132,12 +132,11 @@ pub struct ChannelStock {
 /// Where a channel's stock stands, for people.
 pub fn channel(id: &str, policy: &Policy, state: &StockState) -> ChannelStock {
     let run = |n: u32| RunId { merchant: policy.merchant.clone(), channel: id.to_owned(), n }.to_string();
-    let held = state.held.then(|| "a run was taken back".to_owned());
     ChannelStock {
         channel: id.to_owned(),
         sync: policy.stock.sync,
         shadow: policy.shadow,
-        stopped: state.stopped.as_ref().map(|stopped| stopped.why.clone()).or(held),
+        stopped: state.waits(),
         stopped_run: state.stopped.as_ref().map(|stopped| run(stopped.run)),
         last_run: (state.last_run > 0).then(|| run(state.last_run)),
         pushed_at: state.pushed_at,

@@ -196,6 +196,7 @@ pub fn outbox_entry(record: &Record, write: &Write) -> document::OutboxEntry {
         next_at: write.next_at,
         planned_at: write.planned_at,
         error: write.error.clone(),
+        waits: None,
         carrier: write.tracking.carrier.clone(),
         tracking: write.tracking.number.clone(),
         lines: write.lines.clone(),

@@ -2,15 +2,16 @@
 
 use std::{
     hash::{BuildHasher, Hasher},
+    io,
     path::{Path, PathBuf},
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
-use http::{Method, Request, header};
+use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Body, Frame};
+use hyper::body::{Body, Frame, Incoming};
 use hyper_util::rt::TokioIo;
 use sdk::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
@@ -48,6 +49,17 @@ pub struct Answer<T> {
 /// Finds `[api] socket` in a configuration, whatever else is in it.
 pub fn socket_of(config: &Path) -> Result<PathBuf, Failure> {
     let hint = "name the daemon's socket with --socket, or its configuration with --config";
+    path_of(config, "api", "socket", "data/portald.sock", hint)
+}
+
+/// Finds a path in a configuration, whatever else is in it.
+pub(super) fn path_of(
+    config: &Path,
+    section: &str,
+    key: &str,
+    default: &str,
+    hint: &str,
+) -> Result<PathBuf, Failure> {
     let text = std::fs::read_to_string(config)
         .map_err(|error| Failure::Config(format!("{} cannot be read: {error}; {hint}", config.display())))?;
     // The error's own words quote the line, which may hold a secret.
@@ -58,14 +70,15 @@ pub fn socket_of(config: &Path) -> Result<PathBuf, Failure> {
             error.message()
         ))
     })?;
-    let socket = match table.get("api").and_then(|api| api.get("socket")) {
-        None => "data/portald.sock",
-        Some(toml::Value::String(socket)) => socket,
+    let path = match table.get(section).and_then(|section| section.get(key)) {
+        None => default,
+        Some(toml::Value::String(path)) => path,
         Some(_) => {
-            return Err(Failure::Config(format!("{}: [api] socket is not a text; {hint}", config.display())));
+            let config = config.display();
+            return Err(Failure::Config(format!("{config}: [{section}] {key} is not a text; {hint}")));
         }
     };
-    Ok(config.parent().unwrap_or(Path::new("")).join(socket))
+    Ok(config.parent().unwrap_or(Path::new("")).join(path))
 }
 
 /// Percent-encodes one part of a path.
@@ -98,6 +111,66 @@ impl Client {
     /// Reads a document.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Failure> {
         self.send(Method::GET, path, None, None, false).await
+    }
+
+    /// Reads a document that takes its time.
+    pub async fn get_at_length<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Failure> {
+        self.exchange(bare(path)?, false).await
+    }
+
+    /// Whether a daemon answers. A socket that may not be used is an error: there is one, behind it.
+    pub async fn finds_daemon(&self) -> Result<bool, Failure> {
+        match UnixStream::connect(&self.socket).await {
+            Ok(_) => Ok(true),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(self.no_daemon(&error)),
+        }
+    }
+
+    /// Reads a long answer, a part at a time.
+    pub async fn download(
+        &self,
+        path: &str,
+        take: &mut (dyn FnMut(&[u8]) -> Result<(), Failure> + Send),
+    ) -> Result<(), Failure> {
+        let (status, mut body) = self.ask(bare(path)?).await?;
+        if !status.is_success() {
+            let told = Limited::new(body, ANSWER_LIMIT).collect().await;
+            let told = told.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+            return Err(Failure::Failed(match serde_json::from_slice::<Problem>(&told) {
+                Ok(problem) => problem.detail,
+                Err(_) => format!("the daemon answered {status}"),
+            }));
+        }
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                Failure::Failed(format!(
+                    "the daemon broke off: {error}; its log says why (`store.backup_failed`)"
+                ))
+            })?;
+            if let Ok(part) = frame.into_data() {
+                take(&part)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask<B>(&self, request: Request<B>) -> Result<(StatusCode, Incoming), Failure>
+    where
+        B: Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.no_daemon(&error))?;
+        let broken = |error: hyper::Error| Failure::Failed(format!("the daemon broke off: {error}"));
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        tokio::spawn(connection);
+        let response = sender.send_request(request).await.map_err(broken)?;
+        Ok((response.status(), response.into_body()))
     }
 
     /// Does a command. `key` is the one that the command derives; without it a fresh one.
@@ -235,6 +308,14 @@ impl Client {
             _ => format!("{socket} cannot be reached: {error}"),
         })
     }
+}
+
+/// A question without a body.
+fn bare(path: &str) -> Result<Request<Full<bytes::Bytes>>, Failure> {
+    Request::get(path)
+        .header(header::HOST, "portald")
+        .body(Full::default())
+        .map_err(|error| Failure::Usage(format!("this cannot be asked: {error}")))
 }
 
 /// A file as a request's body. Reading blocks: there is nothing else to do meanwhile.

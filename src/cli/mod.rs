@@ -2,16 +2,20 @@
 //!
 //! Exit codes: 0 done, 1 refused or failed, 2 usage, 78 bad configuration.
 
+pub mod backup;
 pub mod check;
 pub mod client;
 pub mod inventory;
 pub mod merchants;
+pub mod offline;
 pub mod orders;
 pub mod outbox;
 pub mod output;
 pub mod products;
+pub mod restore;
 pub mod run;
 pub mod status;
+pub mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -103,6 +107,28 @@ enum Verb {
         #[arg(long)]
         merchant: Option<String>,
     },
+    /// Copy the store to a file, also while the daemon runs.
+    Backup {
+        /// The file; it holds customers' addresses and credentials.
+        file: PathBuf,
+        /// Write over a file that is there.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Make the store anew from a backup, while the daemon is stopped. Nothing is written to a channel until its open
+    /// orders were read back.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+        /// Move a store that is there aside.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Look through the store, or through a backup: 1 where something is wrong.
+    Verify {
+        /// A backup, which is restored on trial beside it; without, the store.
+        file: Option<PathBuf>,
+    },
 }
 
 /// Why a command ends with another exit code than 0.
@@ -175,6 +201,9 @@ async fn ask(cli: Cli) -> Result<(), Failure> {
             merchants::control(&client, "/v1/set-aside/drop", body).await
         }
         Verb::SetAside { merchant, raw, .. } => outbox::set_aside(&client, merchant, raw).await,
+        Verb::Backup { file, force } => backup::backup(&client, &config, &file, force).await,
+        Verb::Restore { file, force } => restore::restore(&client, &config, &file, force).await,
+        Verb::Verify { file } => verify::verify(&client, &config, file.as_deref()).await,
         Verb::Sweep { merchant } => merchants::sweep(&client, merchant).await,
     }
 }

@@ -88,7 +88,7 @@ async fn list(client: &Client, filter: &str) -> Result<(), Failure> {
             output::age(now, entry.planned_at),
             entry.attempts.to_string(),
             next,
-            entry.error.unwrap_or_default(),
+            entry.waits.or(entry.error).unwrap_or_default(),
         ]);
     }
     table.print("Nothing is owed to any channel.")?;

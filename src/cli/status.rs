@@ -75,6 +75,16 @@ pub fn merchants(merchants: &[Merchant]) -> Result<(), Failure> {
                     output::count(u64::from(channel.status.failures), "pull")
                 ));
             }
+            if let Some(restored) = channel.status.restored {
+                let left = match channel.status.unread {
+                    Some(left) => format!("{} still to be read back", output::count(left, "order")),
+                    None => "its open orders are still to be read back".to_owned(),
+                };
+                troubles.push(format!(
+                    "{name}: restored from the backup of {}: {left}; nothing is written to it until then",
+                    output::instant(restored.taken)
+                ));
+            }
             if channel.status.repaired > 0 {
                 troubles.push(format!(
                     "{name}: sweeps repaired {}",

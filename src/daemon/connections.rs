@@ -169,7 +169,20 @@ impl Daemon {
             (status.configured, status.paused) = (true, known.paused);
             status.suspended = known.suspended.map(|(_, why)| why);
             status.last_sweep = status.last_sweep.max(known.swept_at);
+            status.restored = known.restored;
         });
+        ledger.note_restored(&key.merchant, &key.channel, known.restored);
+        if let Some(restored) = known.restored {
+            tracing::warn!(
+                event = "restore.reading",
+                merchant = &*key.merchant,
+                channel = &*key.channel,
+                taken = %restored.taken.format("%Y-%m-%dT%H:%M:%SZ"),
+                open = ledger.agenda().active_of(&key.merchant, &key.channel).len(),
+                "the store was restored: nothing is written to a channel until its open orders were read back"
+            );
+            self.driver.mark(&(key.clone(), Stream::Sweep), Instant::now());
+        }
         for warning in wiring.configured.warnings(ledger.clock().now()) {
             tracing::warn!(
                 event = "channel.warning",

@@ -39,6 +39,7 @@ impl Ledger {
             (key, flagged)
         });
         self.policies.store(Arc::new(Policies { channels: channels.collect(), ..policies }));
+        self.ruled.send_replace(true);
     }
 
     /// A channel's flags, by SKU.

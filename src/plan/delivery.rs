@@ -75,7 +75,7 @@ pub fn alike(tracking: &TrackingSet, lines: &[LineQuantity], remote: &RemoteFulf
 
 /// What the order's next write wants at `now`, if anything is due and may be sent.
 pub fn peek(record: &Record, policy: &Policy, now: Timestamp) -> Option<Peek> {
-    if policy.shadow || policy.is_suspended() {
+    if policy.shadow || policy.is_suspended() || record.restored.is_some() {
         return None;
     }
     let write = outbox::next(&record.writes).filter(|write| write.next_at <= now)?;
@@ -413,7 +413,7 @@ fn take_over(record: &mut Record, index: usize) {
 }
 
 /// The channel has all of it.
-fn settle(record: &mut Record, index: usize, now: Timestamp) {
+pub(super) fn settle(record: &mut Record, index: usize, now: Timestamp) {
     let write = &mut record.writes[index];
     write.state = WriteState::Done { at: now };
     write.error = None;
@@ -513,7 +513,7 @@ fn retry_note(record: &mut Record, index: usize, error: &Error, now: Timestamp) 
     }
 }
 
-fn park(record: &mut Record, index: usize, why: String, now: Timestamp) {
+pub(super) fn park(record: &mut Record, index: usize, why: String, now: Timestamp) {
     let write = &mut record.writes[index];
     let text =
         format!("parked: {why}. `outbox retry` sends it again, `outbox drop` gives it up ({})", write.key);

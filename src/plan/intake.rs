@@ -475,7 +475,7 @@ pub fn vanished(record: &mut Record, now: Timestamp) -> bool {
     true
 }
 
-enum Kinship {
+pub(super) enum Kinship {
     Foreign,
     MayBeOurs,
     Repeats,
@@ -483,7 +483,7 @@ enum Kinship {
 
 /// A fulfillment that no write of ours has claimed: made by an attempt whose result is unknown, by a request
 /// that came late, or by someone else.
-fn kinship(record: &Record, fulfillment: &RemoteFulfillment) -> Kinship {
+pub(super) fn kinship(record: &Record, fulfillment: &RemoteFulfillment) -> Kinship {
     let creates = || {
         record.writes.iter().filter(|write| {
             write.kind == WriteKind::Create

@@ -161,7 +161,8 @@ fn parcel(record: &mut Record, index: usize, policy: &Policy, now: Timestamp) ->
     if wanted {
         let creates =
             || record.writes.iter().filter(|write| write.is_of(order, n) && write.kind == WriteKind::Create);
-        let revision = creates().map(|write| write.revision).max().unwrap_or(0) + 1;
+        let known = creates().map(|write| write.revision).max().unwrap_or(0);
+        let revision = known.max(record.revisions_after(n)) + 1;
         // The customer hears of a parcel once.
         let notify = !creates().any(Write::may_be_told);
         let mut create = blank(record, WriteKind::Create, order, n, revision, policy, now);
@@ -252,6 +253,7 @@ fn tracks(record: &mut Record, at: usize, tracking: &TrackingSet, policy: &Polic
         .map(|write| write.revision)
         .max()
         .unwrap_or(0)
+        .max(record.revisions_after(n))
         + 1;
     let shipped_at = record.writes[at].shipped_at;
     let mut track = blank(record, WriteKind::Track, order, n, revision, policy, now);

@@ -7,7 +7,8 @@
 //! [`routing`] whose line is it · [`intake`] the channel's picture against our quantities · [`cancellation`] what of
 //! them is not wanted any more · [`address`] where they go · [`release`] the gates · `attention` alerts that follow ·
 //! [`units`] moving units between terms · [`orders`] ack, hold, release, edit, reimport · [`splits`] split, merge ·
-//! [`shipping`] ship, track, void · [`mirror`] hop 1, and the writes of hop 2 · [`delivery`] one write's way · [`stock`]
+//! [`shipping`] ship, track, void · [`mirror`] hop 1, and the writes of hop 2 · [`delivery`] one write's way · [`restored`] what
+//! came back from a backup · [`stock`]
 //! what each channel may show of the supplier's stock.
 
 pub mod address;
@@ -19,6 +20,7 @@ pub mod intake;
 pub mod mirror;
 pub mod orders;
 pub mod release;
+pub mod restored;
 pub mod routing;
 pub mod shipping;
 pub mod splits;
@@ -80,6 +82,8 @@ pub fn import(mut seen: Order, policy: &Policy, now: Timestamp) -> Record {
         timeline_moved: 0,
         last_order: 0,
         last_line: 0,
+        restored: None,
+        numbers_after: 0,
     };
     record.note(now, "order.imported", None, Level::Info, "first seen on the channel");
     if let Some(why) = record.excluded.clone() {

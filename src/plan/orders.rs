@@ -4,7 +4,9 @@ use sdk::{DeliveryKind, Timestamp};
 
 use super::{
     command::{self, AddedLine, LineAmount, Refused},
-    delivery, intake, units,
+    delivery, intake,
+    restored::UNKNOWN_PARCEL,
+    units,
 };
 use crate::{
     outbox::{WriteKind, WriteState},
@@ -116,7 +118,14 @@ pub fn release(
     let lifted = order.hold.take();
     let order = order.clone();
     let mut warnings = Vec::new();
-    if lifted.is_none() && overrides.is_empty() {
+    let alerts = record.alerts.len();
+    record.alerts.retain(|alert| alert.code != UNKNOWN_PARCEL);
+    let seen_to = record.alerts.len() < alerts;
+    if seen_to {
+        let text = "a person compared the channel's parcels with the bench after a restore";
+        record.note(now, "order.restored_parcel_settled", Some(n), Level::Info, text);
+    }
+    if lifted.is_none() && overrides.is_empty() && !seen_to {
         if record.is_gated(&order) {
             return Err(gated(record, n));
         }

@@ -76,9 +76,44 @@ pub struct StockState {
     /// A run to be taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<u32>,
-    /// A person took a run back: nothing is published until it is released.
+    /// A person took a run back, or the store was restored: nothing is published until it is released.
     #[serde(default, skip_serializing_if = "skip_false")]
     pub held: bool,
+    /// Restored from a backup of this time, and not released since: the figures are as old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Timestamp>,
+}
+
+impl StockState {
+    /// Why nothing may be written until a person releases it, if so.
+    pub fn waits(&self) -> Option<String> {
+        if let Some(stopped) = &self.stopped {
+            return Some(stopped.why.clone());
+        }
+        if let Some(taken) = self.restored {
+            let taken = taken.format("%Y-%m-%dT%H:%M:%SZ");
+            return Some(format!(
+                "the stock figures are of the backup of {taken}: set or import them, then `inventory release` the merchant"
+            ));
+        }
+        self.held.then(|| "a run was taken back".to_owned())
+    }
+
+    /// Marks it as restored: what was pushed after the backup is not known, so all is compared, after a person has seen
+    /// to the figures. Run numbers, and the keys that a channel remembers by them, are not given twice.
+    pub fn mark_restored(&mut self, taken: Timestamp, runs_after: u32) {
+        self.last_run = self.last_run.max(runs_after);
+        (self.restored, self.held) = (Some(taken), true);
+        (self.compared_at, self.undo, self.released) = (None, None, None);
+    }
+
+    /// A person released it.
+    pub fn release(&mut self) {
+        if let Some(stopped) = self.stopped.take() {
+            self.released = Some(stopped.run);
+        }
+        (self.held, self.restored) = (false, None);
+    }
 }
 
 /// A batch that left.

@@ -89,6 +89,13 @@ impl<'s, S: Space> Group<'s, S> {
         Ok(())
     }
 
+    /// Writes a value whatever version is there.
+    pub(super) fn replace(&mut self, key: Vec<u8>, value: Sealed) -> Result<(), StoreError> {
+        self.head(&key)?;
+        self.put(key, value);
+        Ok(())
+    }
+
     /// The batch, in order of writing: of several entries of one key the last holds.
     pub(super) fn into_batch(self) -> Batch {
         self.batch

@@ -41,9 +41,18 @@ pub(super) const RUN_PART: u8 = b'w';
 pub(super) const FLAG: u8 = b'f';
 pub(super) const FEED: u8 = b'i';
 pub(super) const FEED_PART: u8 = b'p';
-const PIECE: u8 = b'c';
+pub(super) const PIECE: u8 = b'c';
+pub(super) const MARK: u8 = b'm';
 
-/// The number of this layout.
+/// Every kind of value that stands in an envelope.
+pub(super) const KINDS: [u8; 15] = [
+    RECORD, EVENTS, CHANNEL, TOKENS, ASIDE, LEVEL, MOVED, LISTING, SHOWN, STOCK, RUN, RUN_PART, FLAG, FEED,
+    FEED_PART,
+];
+
+/// What this layout is called. A store or a backup of another one is refused.
+pub(super) const CURRENT: &str = "1";
+/// Where the layout's name stands.
 pub(super) const LAYOUT: &[u8] = b"m/layout";
 /// There only while the store is closed and was closed well.
 pub(super) const CLEAN: &[u8] = b"m/clean";
@@ -123,6 +132,18 @@ pub(super) fn moved_in<'k>(prefix: &[u8], key: &'k [u8]) -> Option<&'k str> {
     std::str::from_utf8(warehouse).ok()
 }
 
+/// SKU and warehouse of a movement's key.
+pub(super) fn moved_names(key: &[u8]) -> Option<(&str, &str)> {
+    let [names @ .., 0, _] = key.get(1..)? else { return None };
+    std::str::from_utf8(names).ok()?.split_once('\0')
+}
+
+/// (merchant, channel) of the key of a part of a run.
+pub(super) fn run_channel(key: &[u8]) -> Option<(&str, &str)> {
+    let [names @ .., 0, _, _, _, _, _, _, _, _] = key.get(1..)? else { return None };
+    std::str::from_utf8(names).ok()?.split_once('\0')
+}
+
 /// The prefix of all that stands under these parts: of a SKU, a channel, an import.
 pub(super) fn of(prefix: u8, parts: &[&str]) -> Vec<u8> {
     let mut key = join(prefix, parts);
@@ -163,6 +184,13 @@ pub(super) fn piece(key: &[u8], n: u16) -> Vec<u8> {
     piece.extend_from_slice(key);
     piece.extend_from_slice(&n.to_be_bytes());
     piece
+}
+
+/// The key that a piece belongs to, and the piece's number.
+pub(super) fn piece_of(piece: &[u8]) -> Option<(&[u8], u16)> {
+    let (length, rest) = piece.get(1..)?.split_first_chunk::<2>()?;
+    let (key, n) = rest.split_last_chunk::<2>()?;
+    (key.len() == usize::from(u16::from_be_bytes(*length))).then(|| (key, u16::from_be_bytes(*n)))
 }
 
 /// Refuses a key that is too long.

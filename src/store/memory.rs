@@ -11,15 +11,18 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use sdk::{RemoteId, SecretString, Timestamp};
+use tokio::sync::mpsc;
 
 use super::{
     Aside, Changes, ChannelState, Page, Query, Store, StoreError,
+    backup::{self, BackupError, Copied, Header, PART},
     group::Group,
     layout,
     prepare::Prepared,
     questions,
     space::{Batch, Space},
     stock,
+    verify::{self, Report},
 };
 use crate::{
     record::{Event, Record, RecordId},
@@ -114,6 +117,12 @@ impl MemoryStore {
     pub fn kill(&self) -> Self {
         let mut state = self.lock();
         state.gone = true;
+        self.reborn(state.applied.clone())
+    }
+
+    /// A new store with everything that is in this one now, as a backup has it. This one goes on.
+    pub fn copy(&self) -> Self {
+        let state = self.lock();
         self.reborn(state.applied.clone())
     }
 
@@ -283,6 +292,32 @@ impl Store for MemoryStore {
 
     async fn feed_part(&self, id: &str, n: u32) -> Result<Option<Vec<FeedRow>>, StoreError> {
         self.read(|map| stock::feed_part(map, id, n))
+    }
+
+    async fn verify(&self) -> Result<Report, StoreError> {
+        self.read(verify::verify)
+    }
+
+    async fn backup(&self, header: Header, sink: mpsc::Sender<Bytes>) -> Result<Copied, BackupError> {
+        // All of it is in memory: a copy of the map is the picture, and shares its bytes.
+        let map = self.read(|map| Ok(map.clone()))?;
+        #[allow(clippy::disallowed_methods, reason = "whoever takes it may be slow, and is waited for")]
+        let copy = tokio::task::spawn_blocking(move || {
+            let mut sender = backup::Sender::begin(sink, &header)?;
+            let (mut part, mut entries) = (Vec::new(), 1);
+            // It needs no layout of its own; a store on the disk that is made of it does.
+            backup::put(&mut part, layout::LAYOUT, layout::CURRENT.as_bytes());
+            for (key, value) in &map.0 {
+                backup::put(&mut part, key, value);
+                entries += 1;
+                if part.len() >= PART {
+                    sender.send(std::mem::take(&mut part), std::mem::take(&mut entries))?;
+                }
+            }
+            sender.send(part, entries)?;
+            sender.end()
+        });
+        copy.await.map_err(|error| StoreError::Failed(format!("a backup was cut short: {error}")))?
     }
 
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {

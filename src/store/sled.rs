@@ -8,7 +8,9 @@
 //!   break the store; a hang shows in [`SledStore::health`]; after an unclean end everything is read once.
 //! - Its lock may outlive the handle a little: opening tries again for a while.
 
+mod copy;
 mod recovery;
+pub mod restore;
 mod writer;
 
 use std::{
@@ -19,26 +21,33 @@ use std::{
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::Duration,
 };
 
 use ::sled::{Db, IVec};
 use async_trait::async_trait;
+use bytes::Bytes;
 use sdk::{RemoteId, SecretString, Timestamp};
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
 };
 
-use self::writer::{Request, Status};
+use self::{
+    copy::Tee,
+    writer::{Request, Status},
+};
 use super::{
     Aside, Changes, ChannelState, Page, Query, Store, StoreError,
+    backup::{BackupError, Copied, Header},
+    layout,
     prepare::Prepared,
     questions::{self, Skipped},
     space::{Batch, Space},
     stock,
+    verify::{self, Report},
 };
 use crate::{
     record::{Event, Record, RecordId},
@@ -104,6 +113,8 @@ pub struct SledStore {
     queue: Mutex<Option<mpsc::Sender<Request>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     recovered: bool,
+    /// One backup at a time.
+    copying: tokio::sync::Mutex<()>,
 }
 
 impl SledStore {
@@ -112,10 +123,11 @@ impl SledStore {
     ///
     /// Fails with `InUse` where another process has it, and with `Failed` where it cannot be opened.
     pub fn open(path: &Path, options: Options) -> Result<Self, StoreError> {
+        restore::check_cut_off(path)?;
         let folder = path.join(FOLDER);
         DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(|error| at(&folder, &error))?;
-        let disk = Arc::new(guard(None, || open_disk(&folder, &options))?);
-        let recovered = guard(Some(&disk.status), || recovery::prepare(&disk))?;
+        let disk = Arc::new(guard(None, || open_disk(&folder, &options)).map_err(unusable)?);
+        let recovered = guard(Some(&disk.status), || recovery::prepare(&disk)).map_err(unusable)?;
         close_to_others(&folder)?;
 
         let (queue, requests) = mpsc::channel(options.queue.max(1));
@@ -124,7 +136,34 @@ impl SledStore {
             .name("store".to_owned())
             .spawn(move || writer::run(&theirs, &options, requests))
             .map_err(|error| StoreError::Failed(format!("its writer could not be started: {error}")))?;
-        Ok(Self { disk, queue: Mutex::new(Some(queue)), writer: Mutex::new(Some(writer)), recovered })
+        Ok(Self {
+            disk,
+            queue: Mutex::new(Some(queue)),
+            writer: Mutex::new(Some(writer)),
+            recovered,
+            copying: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    /// Whether there is a store in a folder.
+    pub fn is_at(path: &Path) -> bool {
+        path.join(FOLDER).join("db").exists()
+    }
+
+    /// Looks through a store that no daemon has open, as it is: nothing of it is mended first. Blocks.
+    ///
+    /// # Errors
+    /// As [`SledStore::open`].
+    pub fn verify_at(path: &Path) -> Result<Report, StoreError> {
+        let folder = path.join(FOLDER);
+        let options = Options { lock_wait: Duration::ZERO, ..Options::default() };
+        let disk = guard(None, || open_disk(&folder, &options))?;
+        let report = guard(Some(&disk.status), || verify::verify(&disk))?;
+        if !report.is_well() {
+            // The next start then looks at everything, and makes the index anew.
+            guard(Some(&disk.status), || disk.apply(vec![(layout::CLEAN.to_vec(), None)]))?;
+        }
+        Ok(report)
     }
 
     /// How the store does at `now`.
@@ -293,6 +332,29 @@ impl Store for SledStore {
         self.read(|disk| stock::feed_part(disk, id, n))
     }
 
+    async fn verify(&self) -> Result<Report, StoreError> {
+        self.scan(|disk, _| verify::verify(disk)).await
+    }
+
+    async fn backup(&self, header: Header, sink: mpsc::Sender<Bytes>) -> Result<Copied, BackupError> {
+        let _turn = self.copying.lock().await;
+        let disk = Arc::clone(&self.disk);
+        #[allow(clippy::disallowed_methods, reason = "sled blocks, and a backup takes its time")]
+        let copy = tokio::task::spawn_blocking(move || {
+            let mut copied = Err(BackupError::GivenUp("it did not begin"));
+            let read = guard(Some(&disk.status), || {
+                copied = copy::copy(&disk, &header, sink);
+                match &copied {
+                    // What sled says of itself breaks the store, here as in any question.
+                    Err(BackupError::Store(StoreError::Failed(why))) => Err(StoreError::Failed(why.clone())),
+                    _ => Ok(()),
+                }
+            });
+            read.map_err(BackupError::Store).and(copied)
+        });
+        copy.await.map_err(|error| StoreError::Failed(format!("a backup was cut short: {error}")))?
+    }
+
     async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
         if changes.is_empty() {
             return Ok(());
@@ -316,14 +378,26 @@ struct Disk {
     /// Our own handle on sled's `db` file: `fsync` is per file, not per handle.
     file: File,
     status: Arc<Status>,
+    /// A backup that is under way. Held while a batch is applied, and while a part is read.
+    tee: Mutex<Option<Tee>>,
 }
 
 impl Disk {
-    /// Applies a batch; durable on return.
+    /// Applies a batch; durable on return. A backup under way is told of it before anything else is read or written.
     fn apply(&self, batch: Batch) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
         }
+        let mut tee = self.tee();
+        if let Some(tee) = tee.as_mut() {
+            tee.take(&batch);
+        }
+        self.write(batch)?;
+        self.sync()
+    }
+
+    /// Writes a batch, without waiting for the disk.
+    fn write(&self, batch: Batch) -> Result<(), StoreError> {
         let mut writes = ::sled::Batch::default();
         for (key, value) in batch {
             match value {
@@ -331,11 +405,20 @@ impl Disk {
                 None => writes.remove(key),
             }
         }
-        self.db.apply_batch(writes).map_err(failed)?;
+        self.db.apply_batch(writes).map_err(failed)
+    }
+
+    /// What was written is on the disk on return.
+    fn sync(&self) -> Result<(), StoreError> {
         self.db.flush().map_err(failed)?;
         self.file
             .sync_data()
             .map_err(|error| StoreError::Failed(format!("its file cannot be synced: {error}")))
+    }
+
+    fn tee(&self) -> MutexGuard<'_, Option<Tee>> {
+        // A batch is in it whole or not at all, whatever became of the write.
+        self.tee.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -363,6 +446,17 @@ impl Space for Disk {
 
     fn last(&self, prefix: &[u8]) -> Result<Option<IVec>, StoreError> {
         self.db.scan_prefix(prefix).keys().next_back().transpose().map_err(failed)
+    }
+}
+
+/// A store that does not open does not mend itself: a person is told the way out.
+fn unusable(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Failed(why) => StoreError::Failed(format!(
+            "{why}. If it does not open the next time either: `portald restore FILE --force` makes it anew from a \
+             backup, and moves this one aside"
+        )),
+        error => error,
     }
 }
 
@@ -409,9 +503,10 @@ fn open_disk(folder: &Path, options: &Options) -> Result<Disk, StoreError> {
     let file = OpenOptions::new().read(true).write(true).open(&path).map_err(|error| at(&path, &error))?;
     // The names of new files are durable only with their folders.
     for folder in folder.ancestors().take(2) {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| at(folder, &error))?;
     }
-    Ok(Disk { db, file, status: Arc::default() })
+    Ok(Disk { db, file, status: Arc::default(), tee: Mutex::default() })
 }
 
 /// The records hold customers' addresses: nobody else reads them. Files that sled makes later are behind the folder.

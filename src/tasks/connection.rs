@@ -10,6 +10,7 @@ use sdk::{Channel, Timestamp};
 use super::Shared;
 use crate::{
     driver::ChannelKey,
+    record::Restored,
     store::{Changes, ChannelState, Store, StoreError},
 };
 
@@ -91,10 +92,20 @@ impl Ledge {
         known.cursor = known.cursor.max(to);
     }
 
-    /// Whether writes may leave and sweeps may run.
+    /// Whether it is neither paused nor suspended.
     pub fn is_open(&self) -> bool {
         let known = self.lock();
         !known.state.paused && known.state.suspended.is_none()
+    }
+
+    /// Whether writes may leave: not while a restored channel is read back.
+    pub fn may_write(&self) -> bool {
+        self.is_open() && self.restored().is_none()
+    }
+
+    /// The restore after which it is still read back.
+    pub fn restored(&self) -> Option<Restored> {
+        self.lock().state.restored
     }
 
     /// Whether an operator paused it.

@@ -3,7 +3,7 @@
 
 use sdk::ErrorKind;
 
-use super::{Connection, Failure, Shared, Verdict, bounded};
+use super::{Connection, Failure, Shared, Verdict, bounded, readback};
 use crate::{
     plan::delivery::{Outcome, Step},
     record::RecordId,
@@ -54,8 +54,11 @@ async fn steps(
         if shared.draining.is_cancelled() {
             return Ok(Verdict::well());
         }
+        if connection.ledge.may_write() && !is_read_back(shared, connection, id).await? {
+            return Ok(Verdict::well());
+        }
         let due = ledger.tick(id).await?;
-        if !due || !connection.ledge.is_open() {
+        if !due || !connection.ledge.may_write() {
             return Ok(Verdict::well());
         }
         let Some(peek) = ledger.peek(id).await? else { return Ok(Verdict::well()) };
@@ -89,6 +92,20 @@ async fn steps(
     // Left for its next turn, behind the others.
     *moved = false;
     Ok(Verdict::well())
+}
+
+/// An order at rest was not read back with its channel's open ones: it is when something is to be written for it.
+async fn is_read_back(shared: &Shared, connection: &Connection, id: &RecordId) -> Result<bool, StoreError> {
+    match readback::order(shared, connection, id, &mut 0, &mut 0).await {
+        Ok(settled) => Ok(settled),
+        Err(Failure::Store(error)) => Err(error),
+        Err(Failure::Channel(error)) => {
+            if error.kind == ErrorKind::Unauthorized {
+                connection.suspend(shared, &error).await?;
+            }
+            Ok(false)
+        }
+    }
 }
 
 /// Records a failure; a refusal of the credentials suspends the channel.

@@ -1,4 +1,4 @@
-//! The thin I/O around the core: [`pull`], [`sweep`], [`look`] and [`products`] read channels, [`deliver`] writes orders to
+//! The thin I/O around the core: [`pull`], [`sweep`], [`look`], [`readback`] and [`products`] read channels, [`deliver`] writes orders to
 //! them, [`stock`] what they may show of the supplier's stock.
 //!
 //! A task is one activation: it is started by the daemon's loop, asks, hands what it got to the ledger, and ends
@@ -9,6 +9,7 @@ pub mod deliver;
 pub mod look;
 pub mod products;
 pub mod pull;
+pub mod readback;
 pub mod stock;
 pub mod sweep;
 

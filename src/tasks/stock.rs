@@ -39,6 +39,9 @@ const ROUNDS: usize = 4;
 
 /// Pushes a channel's stock.
 pub async fn run(shared: &Shared, connection: &Connection) -> Verdict {
+    if connection.ledge.restored().is_some() {
+        return Verdict::well();
+    }
     let pulled = pull::run(shared, connection).await;
     if !pulled.well {
         return pulled;
@@ -188,7 +191,7 @@ impl<'t> Push<'t> {
             }
             return self.undo(run).await;
         }
-        if let Some(why) = waits(&state) {
+        if let Some(why) = state.waits() {
             self.stopped(Some(why));
             return Ok(None);
         }
@@ -370,7 +373,7 @@ impl<'t> Push<'t> {
         }
         self.end(RunReason::Undo(run)).await?;
         let state = self.state().await?;
-        self.stopped(waits(&state));
+        self.stopped(state.waits());
         Ok(None)
     }
 
@@ -553,14 +556,6 @@ impl<'t> Push<'t> {
             self.shown.insert(shown.item.clone(), shown);
         }
         if with.is_empty() { Ok(()) } else { self.commit(with).await }
-    }
-}
-
-/// Why nothing may be written now, if so.
-fn waits(state: &StockState) -> Option<String> {
-    match &state.stopped {
-        Some(stopped) => Some(stopped.why.clone()),
-        None => state.held.then(|| "a run was taken back".to_owned()),
     }
 }
 

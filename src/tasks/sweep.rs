@@ -95,7 +95,7 @@ async fn sweep(shared: &Shared, connection: &Connection, found: &mut Found) -> R
         let Some(record) = shared.ledger.record(&id).await? else { continue };
         found.asked += 1;
         let asked = shared.ledger.clock().now();
-        let told = ask(shared, connection, &record.seen.id, found, &mut in_a_row).await?;
+        let told = ask(shared, connection, &record.seen.id, &mut found.failed, &mut in_a_row).await?;
         match told {
             Told::Order(pulled) => {
                 absorb(shared, connection, pulled, asked, covered, found).await?;
@@ -114,18 +114,21 @@ async fn sweep(shared: &Shared, connection: &Connection, found: &mut Found) -> R
     window(shared, connection, covered, found).await
 }
 
-enum Told {
+/// What the channel said to a question for one order.
+pub(super) enum Told {
     Order(Pulled),
+    /// It no longer has it.
     Gone,
+    /// It did not answer, or the daemon drains.
     Nothing,
 }
 
 /// One order by its id. A failure that concerns this order alone is counted and passed over.
-async fn ask(
+pub(super) async fn ask(
     shared: &Shared,
     connection: &Connection,
     remote: &RemoteId,
-    found: &mut Found,
+    failed: &mut u64,
     in_a_row: &mut u32,
 ) -> Result<Told, Failure> {
     loop {
@@ -144,7 +147,7 @@ async fn ask(
             ErrorKind::Unauthorized | ErrorKind::Unsupported => return Err(error.into()),
             _ => {}
         }
-        found.failed += 1;
+        *failed += 1;
         *in_a_row += 1;
         if *in_a_row >= IN_A_ROW {
             return Err(error.into());
@@ -164,7 +167,7 @@ async fn ask(
                     channel = &*connection.key.channel,
                     order = %remote,
                     error = %error,
-                    "an open order could not be read; the next sweep asks again"
+                    "an open order could not be read; it is asked for again"
                 );
                 return Ok(Told::Nothing);
             }
@@ -188,7 +191,9 @@ async fn again(
             continue;
         }
         let asked = shared.ledger.clock().now();
-        if let Told::Order(pulled) = ask(shared, connection, &RemoteId(aside.id), found, in_a_row).await? {
+        if let Told::Order(pulled) =
+            ask(shared, connection, &RemoteId(aside.id), &mut found.failed, in_a_row).await?
+        {
             // Known and listed as it is: reading it at last repairs nothing that a pull had missed.
             shared.ledger.absorb_page(merchant, channel, vec![pulled], asked, None).await?;
         }

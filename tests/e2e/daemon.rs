@@ -37,6 +37,16 @@ impl Daemon {
         *child = spawn(&self.folder);
     }
 
+    /// `kill -9`; it stays away.
+    pub(crate) async fn kill(&self) {
+        self.child.lock().await.kill().await.expect("it can be killed");
+    }
+
+    /// A new start after [`Daemon::kill`].
+    pub(crate) async fn start_again(&self) {
+        *self.child.lock().await = spawn(&self.folder);
+    }
+
     /// SIGTERM; answers its exit code.
     pub(crate) async fn end(&self) -> Option<i32> {
         let mut child = self.child.lock().await;
@@ -145,6 +155,17 @@ impl Daemon {
         let (status, answer) = asked.await;
         assert!((200..300).contains(&status), "POST {path} {body}: {status} {answer}");
         answer
+    }
+
+    /// A command, again under the same key until it is answered or refused: the answer, where it was done.
+    pub(crate) async fn attempt(&self, path: &str, key: &str, body: &Value) -> Option<Value> {
+        let text = body.to_string();
+        let what = format!("POST {path}");
+        let asked = until(&what, async || {
+            self.try_call("POST", path, Some(key), &text).await.filter(|(status, _)| *status < 500)
+        });
+        let (status, answer) = asked.await;
+        (200..300).contains(&status).then_some(answer)
     }
 
     /// Every supplier order, page by page.

@@ -4,6 +4,7 @@
 
 mod bigcommerce;
 mod cancellations;
+mod crash;
 mod daemon;
 mod journey;
 mod operation;

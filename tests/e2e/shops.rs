@@ -136,6 +136,38 @@ impl Shop {
         shown
     }
 
+    /// Units in all parcels that the channel shows of an order, and how many parcels are there twice: the same number
+    /// with units of the same line.
+    pub(crate) fn doubled(&self, order: &RemoteId) -> usize {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut twice = 0;
+        let mut add = |number: String, line: String| twice += usize::from(!seen.insert((number, line)));
+        match self {
+            Self::Shopify(shop) => {
+                for made in shop.fulfillments(order).iter().filter(|made| made.active()) {
+                    let number = made.numbers.first().cloned().unwrap_or_default();
+                    made.lines.iter().for_each(|(line, _)| add(number.clone(), line.to_string()));
+                }
+            }
+            Self::BigCommerce(store) => {
+                for made in store.shipments(order) {
+                    made.lines.iter().for_each(|(line, _)| add(made.number.clone(), line.to_string()));
+                }
+            }
+        }
+        twice
+    }
+
+    /// Every number that the channel ever showed and still knows of, also of parcels that were taken back.
+    pub(crate) fn ever(&self, order: &RemoteId) -> std::collections::BTreeSet<String> {
+        match self {
+            Self::Shopify(shop) => {
+                shop.fulfillments(order).into_iter().flat_map(|made| made.numbers).collect()
+            }
+            Self::BigCommerce(store) => store.shipments(order).into_iter().map(|made| made.number).collect(),
+        }
+    }
+
     /// One answer in ten is lost after the shop acted.
     fn lose_one_in_ten(&self, seed: u64) {
         let mut chance = Rng::from_seed(seed).child(self.merchant());
@@ -158,7 +190,7 @@ pub(crate) struct TwoShops {
     pub(crate) shops: [Shop; 2],
     pub(crate) daemon: Arc<Daemon>,
     pub(crate) folder: tempfile::TempDir,
-    _served: [Served; 2],
+    pub(crate) _served: [Served; 2],
 }
 
 /// Two shops that lose one answer in ten.

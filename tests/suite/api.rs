@@ -12,6 +12,20 @@ use self::shop::{Shop, body, get, order_with, post, send};
 
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 
+/// A daemon that starts answers before its channels are connected. A void that was asked for then was decided as if the
+/// channel could take nothing back, and the parcel stayed there.
+#[tokio::test(start_paused = true)]
+async fn a_command_during_the_start_waits_for_the_rules() {
+    let shop = Shop::starting().await;
+    assert_eq!(get(&shop, "/v1/status").await.status, StatusCode::OK, "what only reads is answered");
+    let asked = post(&shop, "/v1/orders/m.shop.1/ack", json!({}));
+    tokio::pin!(asked);
+    let early = tokio::time::timeout(std::time::Duration::from_secs(5), &mut asked).await;
+    assert!(early.is_err(), "nothing is decided without rules");
+    shop.start();
+    assert_eq!(asked.await.status, StatusCode::NOT_FOUND, "then it is decided like any other");
+}
+
 #[tokio::test]
 async fn an_order_is_listed_shown_and_explained() {
     let shop = Shop::new().await;
@@ -309,7 +323,7 @@ async fn what_cannot_be_done_is_a_problem_document() {
     ] {
         post(&shop, &format!("/v1/orders/m.shop.1/{verb}"), body).await.problem(status, code);
     }
-    get(&shop, "/v1/backup").await.problem(501, "not-built");
+    assert_eq!(get(&shop, "/v1/verify").await.ok()["counted"]["orders"], 5);
 
     text(ship, "{\"carrier\":").await.problem(400, "json");
     text(ship, "{} {}").await.problem(400, "json");

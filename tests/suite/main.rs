@@ -3,8 +3,10 @@
 mod api;
 mod config;
 mod daemon;
+mod keep;
 mod mutation;
 mod plan;
+mod power;
 mod readme;
 mod security;
 mod stock;

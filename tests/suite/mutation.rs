@@ -96,7 +96,8 @@ fn noticed(by: &By, said: &str) -> String {
         Some(format!("simulation, seed {seed}: {}", rest.split(": ").next().unwrap_or(rest)))
     });
     let failed = || {
-        let mut tests = said.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
+        let mut tests =
+            said.lines().filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
         let first = tests.next().unwrap_or("broke off");
         match tests.count() {
             0 => format!("{}: `{first}`", by.name()),

@@ -131,6 +131,16 @@ fn the_unit_runs_commands_that_parse() {
 }
 
 #[test]
+fn the_backup_unit_runs_commands_that_parse() {
+    let unit = read("systemd/portald-backup.service");
+    let line = unit.lines().find(|line| line.starts_with("ExecStart=")).expect("it runs something");
+    let script = line.split('\'').nth(1).expect("a script in quotes");
+    let parsed =
+        script.split(';').filter_map(|part| command(part.trim())).inspect(|words| parses(words)).count();
+    assert_eq!(parsed, 2, "a backup, and a look through it");
+}
+
+#[test]
 fn its_configuration_is_well() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("merchants.d")).unwrap();
@@ -192,7 +202,7 @@ fn its_links_lead_somewhere() {
 
 /// Every string literal of the shape `family.word` that names an event.
 fn events() -> BTreeSet<String> {
-    const FAMILIES: [&str; 23] = [
+    const FAMILIES: [&str; 24] = [
         "order",
         "products",
         "cancel",
@@ -202,6 +212,7 @@ fn events() -> BTreeSet<String> {
         "fulfillment",
         "outbox",
         "pull",
+        "restore",
         "sweep",
         "channel",
         "deliver",

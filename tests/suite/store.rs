@@ -34,20 +34,20 @@ pub(crate) fn both() -> Vec<Bench> {
     ]
 }
 
-fn open(path: &Path) -> SledStore {
+pub(crate) fn open(path: &Path) -> SledStore {
     SledStore::open(path, Options { cache_bytes: 16 * 1024 * 1024, ..Options::default() }).unwrap()
 }
 
-fn time(secs: i64) -> Timestamp {
+pub(crate) fn time(secs: i64) -> Timestamp {
     Timestamp::from_timestamp(1_790_000_000 + secs, 123_456_789).unwrap()
 }
 
-fn id(remote: &str) -> RecordId {
+pub(crate) fn id(remote: &str) -> RecordId {
     RecordId::new("bluefin", "shop", &RemoteId::from(remote))
 }
 
 /// A record at rest: nothing of it is ours.
-fn record(merchant: &str, channel: &str, remote: &str) -> Record {
+pub(crate) fn record(merchant: &str, channel: &str, remote: &str) -> Record {
     let remote = RemoteId::from(remote);
     Record {
         schema: SCHEMA,
@@ -101,11 +101,19 @@ fn record(merchant: &str, channel: &str, remote: &str) -> Record {
         timeline_moved: 0,
         last_order: 0,
         last_line: 0,
+        restored: None,
+        numbers_after: 0,
     }
 }
 
 /// A record with `lines` open lines, that wakes at `wake`.
-fn active(merchant: &str, channel: &str, remote: &str, lines: u32, wake: Option<Timestamp>) -> Record {
+pub(crate) fn active(
+    merchant: &str,
+    channel: &str,
+    remote: &str,
+    lines: u32,
+    wake: Option<Timestamp>,
+) -> Record {
     let mut record = record(merchant, channel, remote);
     record.wake_at = wake;
     let mut order = SupplierOrder {
@@ -171,10 +179,11 @@ fn active(merchant: &str, channel: &str, remote: &str, lines: u32, wake: Option<
         });
     }
     record.orders.push(order);
+    (record.last_order, record.last_line) = (1, lines);
     record
 }
 
-fn write(records: Vec<Record>) -> Changes {
+pub(crate) fn write(records: Vec<Record>) -> Changes {
     Changes { records, ..Changes::default() }
 }
 
@@ -189,7 +198,7 @@ fn event(n: i64) -> Event {
     }
 }
 
-fn aside(merchant: &str, id: &str, seen: u32) -> Aside {
+pub(crate) fn aside(merchant: &str, id: &str, seen: u32) -> Aside {
     Aside {
         merchant: merchant.to_owned(),
         channel: "shop".to_owned(),
@@ -514,7 +523,7 @@ async fn sled_is_for_one_process_and_one_user() {
 }
 
 /// A copy of the files of an open store: what `kill -9` leaves.
-fn copy_of(folder: &Path) -> TempDir {
+pub(crate) fn copy_of(folder: &Path) -> TempDir {
     let copy = tempfile::tempdir().unwrap();
     std::fs::create_dir(copy.path().join("sled")).unwrap();
     for entry in std::fs::read_dir(folder.join("sled")).unwrap() {
@@ -527,7 +536,7 @@ fn copy_of(folder: &Path) -> TempDir {
 }
 
 /// sled itself, on a closed store.
-fn raw(folder: &Path) -> sled::Db {
+pub(crate) fn raw(folder: &Path) -> sled::Db {
     let config = sled::Config::new().path(folder.join("sled"));
     for _ in 0..200 {
         if let Ok(db) = config.open() {

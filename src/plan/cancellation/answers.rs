@@ -51,7 +51,7 @@ pub(in crate::plan) fn answers(record: &mut Record, policy: &Policy, now: Timest
         let message = reason.filter(|_| !accept);
         let before =
             record.writes.iter().filter(|write| write.answers(&request.id)).map(|write| write.revision);
-        let revision = before.max().unwrap_or(0) + 1;
+        let revision = before.max().unwrap_or(0).max(record.revisions_after(0)) + 1;
         let mut write = mirror::blank(record, WriteKind::Answer, 1, 0, revision, policy, now);
         write.key = format!("{}/{}/answer/{revision}", record.id, RecordId::key_part(&request.id));
         write.targets = vec![request.id];

@@ -4,41 +4,24 @@
 use std::collections::BTreeMap;
 
 use super::Disk;
-use crate::store::{StoreError, envelope, layout, questions, space::Space};
+use crate::store::{
+    StoreError,
+    layout::{self, CURRENT},
+    space::Space,
+    verify::{self, Value},
+};
 
 /// How many index entries are repaired in one batch.
 const REPAIRS: usize = 1000;
-
-/// Every kind of value that stands in an envelope.
-const KINDS: [u8; 15] = [
-    layout::RECORD,
-    layout::EVENTS,
-    layout::CHANNEL,
-    layout::TOKENS,
-    layout::ASIDE,
-    layout::LEVEL,
-    layout::MOVED,
-    layout::LISTING,
-    layout::SHOWN,
-    layout::STOCK,
-    layout::RUN,
-    layout::RUN_PART,
-    layout::FLAG,
-    layout::FEED,
-    layout::FEED_PART,
-];
-
-/// What the store's layout is called. Another one is refused.
-const CURRENT: &[u8] = b"1";
 
 /// Makes a store ready for work. Answers whether it had to be looked through, which is so after every end but a good
 /// one.
 pub(super) fn prepare(disk: &Disk) -> Result<bool, StoreError> {
     let is_new = match disk.get(layout::LAYOUT)? {
-        Some(layout) if layout.as_ref() != CURRENT => {
+        Some(layout) if layout.as_ref() != CURRENT.as_bytes() => {
             let other = String::from_utf8_lossy(&layout).into_owned();
             return Err(StoreError::Failed(format!(
-                "it has layout {other}, written by another release of portald; this one reads layout 1"
+                "it has layout {other}, written by another release of portald; this one reads layout {CURRENT}"
             )));
         }
         Some(_) => false,
@@ -48,7 +31,7 @@ pub(super) fn prepare(disk: &Disk) -> Result<bool, StoreError> {
         if disk.scan(&[], None).next().transpose()?.is_some() {
             return Err(StoreError::Failed("there is a sled database that is not portald's".to_owned()));
         }
-        disk.apply(vec![(layout::LAYOUT.to_vec(), Some(CURRENT.to_vec()))])?;
+        disk.apply(vec![(layout::LAYOUT.to_vec(), Some(CURRENT.as_bytes().to_vec()))])?;
         return Ok(false);
     }
     let was_clean = disk.get(layout::CLEAN)?.is_some();
@@ -65,30 +48,17 @@ pub(super) fn prepare(disk: &Disk) -> Result<bool, StoreError> {
 fn look_through(disk: &Disk) -> Result<(), StoreError> {
     let mut wanted = BTreeMap::new();
     let mut records = 0_u64;
-    for kind in KINDS {
+    for kind in layout::KINDS {
         for entry in disk.scan(&[kind], None) {
             let (key, value) = entry?;
-            let json = match questions::open(disk, &key, value) {
-                Ok(json) => json,
-                Err(error @ StoreError::Corrupt { .. }) => {
-                    disk.status.skip(error);
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            if kind != layout::RECORD {
-                continue;
-            }
-            records += 1;
-            match questions::decode_record(&key, &json) {
-                Ok(record) if layout::record(&record.id) != key.as_ref() => {
-                    disk.status.skip(envelope::corrupt(&key, "it is another order's record"));
-                }
-                Ok(record) if record.is_active() => {
+            records += u64::from(kind == layout::RECORD);
+            match verify::value(disk, &key, value) {
+                Ok(Value::Record(record)) if record.is_active() => {
                     wanted.insert(layout::active(&record.id), layout::due(record.next_wake()));
                 }
                 Ok(_) => {}
-                Err(error) => disk.status.skip(error),
+                Err(error @ StoreError::Corrupt { .. }) => disk.status.skip(error),
+                Err(error) => return Err(error),
             }
         }
     }

@@ -50,7 +50,7 @@ impl Push<'_> {
         while let Some(batch) = queue.pop_front() {
             let ledge = &self.connection.ledge;
             let here = ledge.is_stock_place(&self.connection.remote.stock_place());
-            if self.shared.draining.is_cancelled() || !ledge.is_open() || !here {
+            if self.shared.draining.is_cancelled() || !ledge.may_write() || !here {
                 return Ok(Ended::Cut);
             }
             let Some(sieved) = self.sieved(batch, reason).await? else { return Ok(Ended::Cut) };

@@ -86,14 +86,25 @@ impl Shop {
     }
 
     pub(crate) async fn empty() -> Self {
-        let store = Arc::new(MemoryStore::new());
-        let ledger = Arc::new(Ledger::new(store.clone(), Arc::new(Fixed)));
+        let shop = Self::starting().await;
+        shop.start();
+        shop
+    }
+
+    /// The rules come into force.
+    pub(crate) fn start(&self) {
         let channels = BTreeMap::from([(("m".to_owned(), "shop".to_owned()), Arc::new(policy()))]);
-        ledger.set_policies(Policies {
+        self.ledger.set_policies(Policies {
             zone: chrono_tz::Tz::America__Chicago,
             channels,
             ..Policies::default()
         });
+    }
+
+    /// Of a daemon whose rules are not in force yet.
+    pub(crate) async fn starting() -> Self {
+        let store = Arc::new(MemoryStore::new());
+        let ledger = Arc::new(Ledger::new(store.clone(), Arc::new(Fixed)));
         let board = Arc::new(Board::default());
         let (control, mut requests) = tokio::sync::mpsc::channel(4);
         let heard = Arc::new(Mutex::new(Vec::new()));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's own steps must go well")]
 
 mod look;
+mod restored;
 mod shop;
 
 use std::{

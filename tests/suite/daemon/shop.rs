@@ -54,6 +54,8 @@ pub(super) struct State {
     /// How long one order's answer takes.
     pub(super) order_delay: Duration,
     pub(super) fail_orders: Option<ErrorKind>,
+    /// Orders that are not answered for now.
+    pub(super) silent: BTreeSet<RemoteId>,
     /// How often one order was asked for.
     pub(super) lookups: usize,
     /// The same next page for ever.
@@ -286,7 +288,8 @@ impl Channel for Connected {
         let (delay, failure) = {
             let mut state = self.shop.state();
             state.lookups += 1;
-            (state.order_delay, state.fail_orders)
+            let silent = state.silent.contains(id).then_some(ErrorKind::Unavailable);
+            (state.order_delay, state.fail_orders.or(silent))
         };
         tokio::time::sleep(delay).await;
         if let Some(kind) = failure {

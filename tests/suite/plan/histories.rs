@@ -454,6 +454,7 @@ impl World {
         let split = self.record.alerts.iter().any(|alert| alert.code == "split-on-channel");
         assert!(!split || self.split_there, "our own doings are no split of the merchant's");
         assert_eq!(self.record.check(), Ok(()));
+        assert_eq!(self.record.audit(), Vec::<String>::new());
         let mut again = self.record.clone();
         assert!(!plan::reconcile(&mut again, &self.policy, self.now), "reconcile is a fixpoint");
         assert_eq!(again, self.record);

@@ -7,3 +7,4 @@ mod histories;
 mod ledger;
 pub(crate) mod model;
 mod rare;
+mod restored;

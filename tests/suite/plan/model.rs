@@ -99,7 +99,7 @@ pub(crate) struct Remote {
     pub(crate) late: Vec<Step>,
     applied: BTreeMap<String, Pushed>,
     next: u32,
-    changes: i64,
+    pub(crate) changes: i64,
 }
 
 #[derive(Clone, Debug)]

@@ -437,12 +437,7 @@ impl World {
     /// A person releases the merchant.
     pub(super) async fn release(&self) {
         let room = self.ledger.stockroom();
-        room.change_state("m", "shop", Changes::default(), |state| {
-            state.released = state.stopped.take().map(|stopped| stopped.run);
-            state.held = false;
-        })
-        .await
-        .unwrap();
+        room.change_state("m", "shop", Changes::default(), StockState::release).await.unwrap();
     }
 
     /// What is written back may be more than there is: that is what a person asked for.

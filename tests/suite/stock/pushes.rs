@@ -4,11 +4,12 @@ use std::{collections::BTreeSet, time::Duration};
 
 use portald::{
     policy::StockRules,
+    record::Restored,
     stock::{Answer, Entry, RunEnd},
-    store::Store,
+    store::{Changes, Store},
 };
 use proptest::prelude::*;
-use sdk::{Capabilities, ErrorKind, RemoteId};
+use sdk::{Capabilities, Clock, ErrorKind, RemoteId};
 
 use super::model::{CAN, Fate, World, rules, spoil};
 
@@ -50,6 +51,45 @@ async fn what_is_ours_is_set_and_all_else_is_left_alone() {
     assert!(world.push().await.well);
     assert_eq!(world.model.state().calls, ["pull_orders"], "again there is nothing to do");
     assert_eq!(world.state().await.last_run, 1);
+    world.kept_its_promises();
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_restore_nothing_is_published_until_the_figures_were_seen_to() {
+    let world = shop().await;
+    world.push().await;
+    // The backup is of now: what follows is not in it.
+    let taken = world.model.clock.now();
+    world.model.sell("A1", 5);
+    let mark = |state: &mut portald::stock::StockState| state.mark_restored(taken, 500_000);
+    world.ledger.stockroom().change_state("m", "shop", Changes::default(), mark).await.unwrap();
+    let at = Restored { taken, at: taken };
+    let reading = |state: &mut portald::store::ChannelState| {
+        state.restored = Some(at);
+        true
+    };
+    world.connection.ledge.change(&*world.store, &world.connection.key, reading).await.unwrap();
+    world.tell(&[("A1", 50)]).await;
+    world.model.state().calls.clear();
+
+    assert!(world.push().await.well);
+    assert!(world.model.state().calls.is_empty(), "its orders come first");
+    let read = |state: &mut portald::store::ChannelState| state.restored.take().is_some();
+    world.connection.ledge.change(&*world.store, &world.connection.key, read).await.unwrap();
+    assert!(world.push().await.well);
+    assert_eq!(world.model.calls("push_stock"), 0, "a person sees to the figures");
+    let stopped = world.board.get("m", "shop").stock_stopped.unwrap();
+    assert!(stopped.starts_with("the stock figures are of the backup of"), "{stopped}");
+
+    world.release().await;
+    assert!(world.push().await.well);
+    let left = 50 - 5;
+    assert_eq!(
+        (world.model.figure("1"), world.state().await.last_run),
+        (left, 500_001),
+        "less what was sold"
+    );
+    assert!(world.state().await.compared_at.is_some_and(|at| at >= taken), "all of it was compared");
     world.kept_its_promises();
 }
 
