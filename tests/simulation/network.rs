@@ -122,6 +122,8 @@ struct State {
     healed: bool,
     /// Orders of which a write may have arrived twice by the network's fault: by the shop's host.
     doubled: Vec<(String, String)>,
+    /// When a shop's orders were last listed.
+    listed: BTreeMap<String, Instant>,
     requests: u64,
     writes: u64,
 }
@@ -154,6 +156,7 @@ impl Network {
                 answers: BTreeMap::new(),
                 healed: false,
                 doubled: Vec::new(),
+                listed: BTreeMap::new(),
                 requests: 0,
                 writes: 0,
             }),
@@ -329,6 +332,21 @@ impl Network {
     /// A request comes to a shop.
     async fn arrive(&self, shop: &Shop, call: &wire::Call, request: Request<Bytes>) -> Answered {
         wire::watch(shop, call, &self.journal);
+        let now = Instant::now();
+        if call.lists_orders() {
+            self.state().listed.insert(shop.host(), now);
+        }
+        if call.is_stock() {
+            let (listed, healed) = {
+                let state = self.state();
+                (state.listed.get(&shop.host()).copied(), state.healed)
+            };
+            // Storms may put a run's writes off; without them they follow at once.
+            let fresh = listed.is_some_and(|at| now - at < Duration::from_secs(90));
+            self.journal.check("orders are read before stock is written", fresh || !healed, || {
+                format!("{}: last listed {:?} ago", shop.merchant, listed.map(|at| now - at))
+            });
+        }
         let answered = match &shop.remote {
             Remote::Shopify(remote) => remote.send(request).await,
             Remote::BigCommerce(remote) => remote.send(request).await,

@@ -334,7 +334,8 @@ impl Shop {
     pub(crate) fn parcels(&self, order: &RemoteId) -> Vec<Parcel> {
         let all: Vec<Parcel> = match &self.remote {
             Remote::Shopify(shop) => {
-                let made = shop.fulfillments(order).into_iter().filter(|made| made.active());
+                let made =
+                    shop.fulfillments(order).into_iter().filter(shopify::fake::FakeFulfillment::active);
                 made.map(|made| Parcel {
                     id: made.id.to_string(),
                     tracking: made.numbers.first().cloned().unwrap_or_default(),
