@@ -141,7 +141,10 @@ fn writes_of<'r>(record: &'r Record, shipment: &Shipment) -> impl Iterator<Item 
 /// Where the channel's knowledge of a parcel stands: the worst of its writes; of a parcel that waited, that of the
 /// parcel which completed its units.
 pub fn push(record: &Record, shipment: &Shipment) -> Push {
-    if let Some(push) = own_push(record, shipment) {
+    // Of a kit's parcel that was told and taken back, since another part of the unit was, nothing stands there.
+    let waits_again = shipment.voided_at.is_none() && shipment.completes.is_empty();
+    let own = own_push(record, shipment).filter(|push| !(waits_again && *push == Push::Done));
+    if let Some(push) = own {
         return push;
     }
     let completed_by = record.shipments.iter().find(|later| {

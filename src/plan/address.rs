@@ -1,7 +1,9 @@
 //! Where an order goes: the channel's word until the hand-off, frozen from then on. A later change is an alert that
 //! the supplier confirms, one way or the other. Both versions are kept.
 
-use sdk::{Address, Order, Timestamp};
+use std::collections::BTreeSet;
+
+use sdk::{Address, Order, RemoteId, Timestamp};
 
 use super::command::{self, Refused};
 use crate::record::{FormerAddress, Level, Record, SupplierOrder};
@@ -87,4 +89,44 @@ pub(super) fn confirm(record: &mut Record, n: u32, keep_old: bool, now: Timestam
     };
     record.note(now, "order.address_confirmed", Some(n), Level::Info, text);
     Ok(())
+}
+
+/// An order that is not in work and whose delivery the channel no longer shows goes where its lines are shown to go now: a
+/// line that came first with a word unknown to this release (or without an address) must not wait for ever for a
+/// delivery that is not there any more.
+pub(super) fn regroup(record: &mut Record) {
+    for at in 0..record.orders.len() {
+        let order = &record.orders[at];
+        let old = order.delivery.clone();
+        if order.acked_at.is_some() || record.delivery(&old).is_some() {
+            continue;
+        }
+        let serves = |line: &RemoteId| order.lines.iter().any(|own| own.channel_line.as_ref() == Some(line));
+        let shown: BTreeSet<&str> = record
+            .seen
+            .lines
+            .iter()
+            .filter(|line| serves(&line.id))
+            .map(|line| line.delivery.as_str())
+            .collect();
+        let mut shown = shown.into_iter();
+        let (Some(new), None) = (shown.next(), shown.next()) else { continue };
+        let new = new.to_owned();
+        // Where that delivery has an order already, the later one of the two counts as split from the first.
+        if let Some(with) = record.orders.iter().position(|other| other.delivery == new) {
+            let (first, later) = (with.min(at), with.max(at));
+            let n = record.orders[first].n;
+            record.orders[later].split_of.get_or_insert(n);
+        }
+        for line in record.lines.iter_mut().filter(|line| line.delivery == old) {
+            if record.seen.lines.iter().any(|known| known.id == line.id && known.delivery == new) {
+                line.delivery.clone_from(&new);
+            }
+        }
+        for order in
+            record.orders.iter_mut().filter(|order| order.delivery == old && order.acked_at.is_none())
+        {
+            order.delivery.clone_from(&new);
+        }
+    }
 }

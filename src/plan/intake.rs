@@ -244,6 +244,7 @@ pub fn take_in(record: &mut Record, policy: &Policy, now: Timestamp) {
         note_taken_back(record, &gone, now);
     }
     let before: Vec<Terms> = record.lines.iter().map(Terms::of).collect();
+    super::address::regroup(record);
     grow(record, policy);
     let asked: BTreeMap<RemoteId, u32> = cancellation::asked(&record.seen.cancellation_requests)
         .into_iter()

@@ -29,7 +29,7 @@ impl Dice {
     }
 
     /// A number in `low..=high`.
-    pub(crate) fn from_to(&mut self, low: u64, high: u64) -> u64 {
+    pub(crate) fn within(&mut self, low: u64, high: u64) -> u64 {
         low + self.0.below(high.saturating_sub(low) + 1)
     }
 
@@ -39,7 +39,7 @@ impl Dice {
     }
 
     pub(crate) fn millis(&mut self, low: u64, high: u64) -> Duration {
-        Duration::from_millis(self.from_to(low, high))
+        Duration::from_millis(self.within(low, high))
     }
 
     /// About so many seconds: from none to twice as many.

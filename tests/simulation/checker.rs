@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::{
     fate,
     logs::Log,
-    network::Network,
+    network::{Fault, Network},
     operators::{Deed, Diary, Outcome, ask, get},
     people,
     shops::{Parcel, Placed, Remote, SENTINELS, Shop, is_ours},
@@ -32,11 +32,11 @@ pub(crate) async fn settle(world: &World) {
     tokio::time::sleep(Duration::from_secs(3600)).await;
     // Slowly from here on: hours of nothing are to cost little.
     fate::rewrite(world, |setup| {
-        setup.orders = "0 5 * * * *".to_owned();
-        setup.inventory = "0 15 */2 * * *".to_owned();
-        setup.products = "0 25 */6 * * *".to_owned();
-        setup.sweep = "0 35 */8 * * *".to_owned();
-        setup.deliver = "0 */10 * * * *".to_owned();
+        "0 5 * * * *".clone_into(&mut setup.orders);
+        "0 15 */2 * * *".clone_into(&mut setup.inventory);
+        "0 25 */6 * * *".clone_into(&mut setup.products);
+        "0 35 */8 * * *".clone_into(&mut setup.sweep);
+        "0 */10 * * * *".clone_into(&mut setup.deliver);
     });
     let reloaded = world.reload().await;
     world.journal.check("a good file is taken", matches!(reloaded, Some(Ok(_))), || format!("{reloaded:?}"));
@@ -45,6 +45,16 @@ pub(crate) async fn settle(world: &World) {
         stock::release(world).await;
         tokio::time::sleep(Duration::from_secs(3 * 3600)).await;
     }
+    // What was set aside is asked for again by a sweep.
+    let life = world.running().await;
+    let kinds = [("content-type", "application/json")];
+    let said = ask(&life, Method::POST, "/v1/sweep", &kinds, "{}".to_owned()).await;
+    world.journal.check(
+        "a sweep can be asked for",
+        said.is_some_and(|said| said.0.is_success()),
+        String::new,
+    );
+    tokio::time::sleep(Duration::from_secs(900)).await;
     drop_unnamed(world).await;
 }
 
@@ -131,6 +141,14 @@ fn logs(world: &World, log: &Log) {
     for secret in secrets {
         world.journal.check("no secret and no address is logged", !log.contains(&secret), || {
             log.lines().find(|line| line.contains(&secret)).unwrap_or_default().to_owned()
+        });
+    }
+    // Where every answer was true when it was given, the pulls bring everything.
+    let lies = [Fault::Stale, Fault::Unknown, Fault::Null, Fault::Truncated].map(Fault::name);
+    if lies.iter().chain(&["lists lag"]).all(|name| world.journal.counted("fault", name) == 0) {
+        let repaired = log.lines().find(|line| line.contains("sweep.repaired"));
+        world.journal.check("a sweep has nothing to repair", repaired.is_none(), || {
+            repaired.unwrap_or_default().to_owned()
         });
     }
     let broken = log.lines().find(|line| line.contains("task.panicked") || line.contains("api.failed"));
@@ -410,8 +428,8 @@ fn acknowledged(world: &World, books: &Books, deeds: &[Deed], at_rest: bool) {
 /// A parcel that was acknowledged is in the books as it was, and on the channel where it must be.
 fn shipped(world: &World, deed: &Deed, answer: &Value, now: &Value, at_rest: bool) {
     let journal = &world.journal;
-    let made = answer["shipments"].as_array().into_iter().flatten();
-    let made = made.filter(|made| made["tracking"].as_str() == deed.tracking.as_deref()).next_back();
+    let mut made = answer["shipments"].as_array().into_iter().flatten();
+    let made = made.rfind(|made| made["tracking"].as_str() == deed.tracking.as_deref());
     journal.check("the answer shows the parcel", made.is_some(), || format!("{deed:?}"));
     let Some(made) = made else { return };
     let kept = now["shipments"].as_array().into_iter().flatten().find(|kept| kept["id"] == made["id"]);

@@ -91,12 +91,12 @@ pub(crate) async fn weather(world: Arc<World>, pace: f64, mut dice: Dice) {
                     Fault::Slow,
                 ];
                 let fault = kinds[dice.below(kinds.len())];
-                let lasts = Duration::from_secs(dice.from_to(20, 900));
+                let lasts = Duration::from_secs(dice.within(20, 900));
                 world.network.storm(&shop, fault, lasts);
                 world.journal.count("fault", "storms");
             }
             2 => {
-                let secs = dice.from_to(1, 240) as u32;
+                let secs = dice.within(1, 240) as u32;
                 lag(&shop, secs);
                 world.journal.note(format!("{}: lists lag by {secs} s", shop.merchant));
                 world.journal.count("fault", "lists lag");

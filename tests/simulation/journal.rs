@@ -54,6 +54,11 @@ impl Journal {
         }
     }
 
+    /// How many of these so far.
+    pub(crate) fn counted(&self, group: &'static str, name: &str) -> u64 {
+        self.lock().counts.get(group).and_then(|of| of.get(name)).copied().unwrap_or(0)
+    }
+
     /// A promise was broken.
     pub(crate) fn violation(&self, what: &str, text: impl AsRef<str>) {
         let text = format!("{what}: {}", text.as_ref());

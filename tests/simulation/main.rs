@@ -43,7 +43,10 @@ use run::Run;
 const LAST: usize = 60;
 
 /// Seeds that failed once, and what each found.
-const REGRESSIONS: &[(u64, &str)] = &[];
+const REGRESSIONS: &[(u64, &str)] = &[
+    (4, "a kit's parcel that was told and taken back with another part of its unit was shown as done"),
+    (42, "a line first seen with an unknown word waited for ever for a delivery that was not there any more"),
+];
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;

@@ -119,9 +119,11 @@ struct State {
     /// A host where one thing goes wrong mostly, until then.
     storms: BTreeMap<String, (Fault, Instant)>,
     answers: BTreeMap<String, (Instant, StatusCode, Bytes)>,
-    healed: bool,
+    healed: Option<Instant>,
     /// Orders of which a write may have arrived twice by the network's fault: by the shop's host.
     doubled: Vec<(String, String)>,
+    /// When a shop's orders were last listed.
+    listed: BTreeMap<String, Instant>,
     requests: u64,
     writes: u64,
 }
@@ -152,8 +154,9 @@ impl Network {
                 rates,
                 storms: BTreeMap::new(),
                 answers: BTreeMap::new(),
-                healed: false,
+                healed: None,
                 doubled: Vec::new(),
+                listed: BTreeMap::new(),
                 requests: 0,
                 writes: 0,
             }),
@@ -168,7 +171,7 @@ impl Network {
     /// Nothing goes wrong from now on. What is on its way still arrives.
     pub(crate) fn heal(&self) {
         let mut state = self.state();
-        state.healed = true;
+        state.healed = Some(Instant::now());
         state.storms.clear();
     }
 
@@ -194,7 +197,7 @@ impl Network {
         state.requests += 1;
         state.writes += u64::from(write);
         let draw = state.dice.between(0.0, 1.0);
-        if state.healed {
+        if state.healed.is_some() {
             return None;
         }
         if let Some((fault, until)) = state.storms.get(host).copied() {
@@ -329,6 +332,22 @@ impl Network {
     /// A request comes to a shop.
     async fn arrive(&self, shop: &Shop, call: &wire::Call, request: Request<Bytes>) -> Answered {
         wire::watch(shop, call, &self.journal);
+        let now = Instant::now();
+        if call.lists_orders() {
+            self.state().listed.insert(shop.host(), now);
+        }
+        if call.is_stock() {
+            let (listed, healed) = {
+                let state = self.state();
+                (state.listed.get(&shop.host()).copied(), state.healed)
+            };
+            // Storms may put a run's writes off, and late ones still come; an hour after them they follow at once.
+            let healed = healed.is_some_and(|at| now - at > Duration::from_secs(3600));
+            let fresh = listed.is_some_and(|at| now - at < Duration::from_secs(90));
+            self.journal.check("orders are read before stock is written", fresh || !healed, || {
+                format!("{}: last listed {:?} ago", shop.merchant, listed.map(|at| now - at))
+            });
+        }
         let answered = match &shop.remote {
             Remote::Shopify(remote) => remote.send(request).await,
             Remote::BigCommerce(remote) => remote.send(request).await,

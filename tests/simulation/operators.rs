@@ -172,7 +172,8 @@ impl Operator {
         }
         match self.dice.below(100) {
             0..20 => self.command(&id, "ack", json!({}), version).await,
-            20..45 => self.ship(&id, &[], version).await,
+            20..35 => self.ship(&id, &[], version).await,
+            35..45 => self.race(&id, &open).await,
             45..70 => {
                 let part = self.part(&open);
                 self.ship(&id, &part, version).await;
@@ -214,7 +215,7 @@ impl Operator {
         let mut part = Vec::new();
         for (line, units) in open {
             if part.is_empty() || self.dice.chance(0.5) {
-                part.push((line.clone(), self.dice.from_to(1, *units)));
+                part.push((line.clone(), self.dice.within(1, *units)));
             }
         }
         part
@@ -232,6 +233,20 @@ impl Operator {
             body["lines"] = lines(part);
         }
         self.tell(id, "ship", "ship", body, version, Some(tracking)).await;
+    }
+
+    /// Two people ship the same units in the same instant.
+    async fn race(&mut self, id: &str, open: &[(String, u64)]) {
+        let name = if self.name == "ANA" { "EVE" } else { "FAY" };
+        let mut twin = Operator {
+            name,
+            world: self.world.clone(),
+            diary: self.diary.clone(),
+            dice: self.dice.child(&format!("twin {}", self.commands)),
+            commands: self.commands,
+        };
+        let (one, two) = (self.part(open), twin.part(open));
+        tokio::join!(self.ship(id, &one, None), twin.ship(id, &two, None));
     }
 
     async fn command(&mut self, id: &str, verb: &'static str, body: Value, version: Option<u64>) {
@@ -312,11 +327,11 @@ impl Operator {
             ));
             return;
         }
-        let sku = format!("ACME-{}", self.dice.from_to(1, 5));
+        let sku = format!("ACME-{}", self.dice.within(1, 5));
         let level = if self.dice.chance(0.5) {
             json!({ "sku": sku, "on_hand": self.dice.below(60) })
         } else {
-            json!({ "sku": sku, "add": self.dice.from_to(1, 20) })
+            json!({ "sku": sku, "add": self.dice.within(1, 20) })
         };
         let body = json!({ "levels": [level] }).to_string();
         let said = ask(&life, Method::PUT, "/v1/inventory", KINDS, body.clone()).await;

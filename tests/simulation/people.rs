@@ -21,13 +21,13 @@ pub(crate) fn stock_shelves(shop: &Shop, dice: &mut Dice) {
     match &shop.remote {
         Remote::Shopify(remote) => {
             for sku in skus {
-                remote.add_product(sku, !dice.chance(0.1), dice.from_to(0, 30) as i64);
+                remote.add_product(sku, !dice.chance(0.1), dice.within(0, 30) as i64);
             }
         }
         Remote::BigCommerce(remote) => {
             remote.apply_after(dice.below(4) as u32);
             for sku in skus {
-                remote.add_product(sku, !dice.chance(0.1), dice.from_to(0, 30) as i64);
+                remote.add_product(sku, !dice.chance(0.1), dice.within(0, 30) as i64);
             }
         }
         Remote::Folder(files) => {
@@ -52,7 +52,7 @@ fn cart(dice: &mut Dice) -> Vec<(String, u32)> {
         let skus: &[&str] = if dice.chance(0.75) { &OURS } else { &THEIRS };
         let Some(sku) = dice.pick(skus) else { continue };
         if cart.iter().all(|(known, _)| known != sku) {
-            cart.push(((*sku).to_owned(), dice.from_to(1, 4) as u32));
+            cart.push(((*sku).to_owned(), dice.within(1, 4) as u32));
         }
     }
     cart
@@ -69,7 +69,7 @@ pub(crate) async fn live(world: Arc<World>, shop: Arc<Shop>, orders: usize, pace
         }
         if left.load(Ordering::SeqCst) > 0 && dice.chance(0.45) {
             // Several in one second, now and then: their stamps are equal.
-            let burst = if dice.chance(0.15) { dice.from_to(2, 5) as usize } else { 1 };
+            let burst = if dice.chance(0.15) { dice.within(2, 5) as usize } else { 1 };
             for _ in 0..burst.min(left.load(Ordering::SeqCst)) {
                 left.fetch_sub(1, Ordering::SeqCst);
                 let lines = cart(&mut dice);
@@ -121,7 +121,7 @@ fn change(world: &World, shop: &Shop, dice: &mut Dice) {
         (Deed::FulfilOurs, 1),
     ]);
     let (id, units) = (&order.id, left(&line.line));
-    let some = dice.from_to(1, units.max(1) as u64) as u32;
+    let some = dice.within(1, units.max(1) as u64) as u32;
     let done = match deed {
         Some(Deed::Cancel) if !order.cancelled && !order.held => {
             shop.cancel(id);

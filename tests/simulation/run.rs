@@ -67,7 +67,7 @@ async fn live(seed: u64, log: &Log) -> Run {
     let root = Dice::new(seed);
     let mut dice = root.child("world");
     let journal = Arc::new(Journal::new());
-    let chaos = Duration::from_secs(dice.from_to(2, 7) * 1800);
+    let chaos = Duration::from_secs(dice.within(2, 7) * 1800);
     let (start, dst) = start(&mut dice, chaos);
     let wall = Arc::new(Wall::from(start));
     let files = Arc::new(MemoryFiles::at(start));
@@ -92,7 +92,7 @@ async fn live(seed: u64, log: &Log) -> Run {
     let diary = Arc::new(Diary::default());
     let mut players = Vec::new();
     for shop in &world.shops {
-        let orders = dice.from_to(4, 10) as usize;
+        let orders = dice.within(4, 10) as usize;
         let pace = chaos.as_secs_f64() / dice.between(30.0, 60.0);
         let dice = root.child(&format!("people of {}", shop.merchant));
         players.push(tokio::spawn(people::live(world.clone(), shop.clone(), orders, pace, dice)));
@@ -144,7 +144,7 @@ async fn live(seed: u64, log: &Log) -> Run {
 fn shops(wall: &Arc<Wall>, files: &Arc<MemoryFiles>, dice: &mut Dice) -> Vec<Arc<Shop>> {
     let mut shops = Vec::new();
     let clock = |dice: &mut Dice| {
-        let by = if dice.chance(0.5) { dice.from_to(0, 1_200) as i64 - 600 } else { 0 };
+        let by = if dice.chance(0.5) { dice.within(0, 1_200) as i64 - 600 } else { 0 };
         Arc::new(Skewed { wall: wall.clone(), by: TimeDelta::seconds(by) })
     };
     let mut names = vec!["bluefin"];

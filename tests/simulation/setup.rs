@@ -47,7 +47,7 @@ impl Setup {
                 reserve: dice.below(4) as u32,
                 share_percent: [100, 100, 80, 50][dice.below(4)],
                 max: [500, 500, 12][dice.below(3)],
-                page_size: dice.from_to(2, 6) as u32,
+                page_size: dice.within(2, 6) as u32,
                 at_once: dice.chance(0.8),
                 since: since.to_owned(),
             };

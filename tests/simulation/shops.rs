@@ -334,7 +334,8 @@ impl Shop {
     pub(crate) fn parcels(&self, order: &RemoteId) -> Vec<Parcel> {
         let all: Vec<Parcel> = match &self.remote {
             Remote::Shopify(shop) => {
-                let made = shop.fulfillments(order).into_iter().filter(|made| made.active());
+                let made =
+                    shop.fulfillments(order).into_iter().filter(shopify::fake::FakeFulfillment::active);
                 made.map(|made| Parcel {
                     id: made.id.to_string(),
                     tracking: made.numbers.first().cloned().unwrap_or_default(),
@@ -376,6 +377,7 @@ impl Shop {
         let mut parcels: Vec<(String, Parcel)> = Vec::new();
         let outbox = self.folder().join("outbox");
         let mut tracked: Vec<(String, String, String)> = Vec::new();
+        let mut taken_back: Vec<String> = Vec::new();
         for name in files.names(&outbox) {
             let named = std::path::Path::new(&name).extension().is_some_and(|it| it == "csv");
             if name.starts_with('.') || name == "stock.csv" || !named {
@@ -407,10 +409,12 @@ impl Shop {
                     "update" => {
                         tracked.push((cell("fulfillment"), cell("tracking"), cell("other_tracking")));
                     }
+                    "void" => taken_back.push(cell("fulfillment")),
                     _ => {}
                 }
             }
         }
+        parcels.retain(|(_, parcel)| !taken_back.contains(&parcel.id));
         for (id, tracking, others) in tracked {
             for (_, parcel) in parcels.iter_mut().filter(|(_, parcel)| parcel.id == id) {
                 parcel.tracking.clone_from(&tracking);

@@ -55,6 +55,16 @@ impl Call {
             body,
         }
     }
+
+    /// Whether it asks for the changed orders.
+    pub(crate) fn lists_orders(&self) -> bool {
+        self.name == "PortaldOrders" || self.name == "GET v2/orders"
+    }
+
+    /// Whether it sets figures of stock.
+    pub(crate) fn is_stock(&self) -> bool {
+        self.write && (self.name == "PortaldSetStock" || self.name.contains("inventory"))
+    }
 }
 
 /// No write of stock may name what is not the supplier's.

@@ -274,7 +274,7 @@ impl World {
         };
         drop(ticking);
         self.journal.note("the daemon starts");
-        self.journal.count("crash", "starts");
+        self.journal.count("traffic", "daemon starts");
         *locked(&self.life) = Some(life);
         self.started.notify_waiters();
         Ok(daemon)

@@ -6,6 +6,7 @@ pub(crate) mod shop;
 mod sockets;
 
 use http::{Method, StatusCode};
+use sdk::DeliveryKind;
 use serde_json::{Value, json};
 
 use self::shop::{Shop, body, get, order_with, post, send};
@@ -510,4 +511,28 @@ async fn a_failing_store_is_said_and_nothing_is_claimed() {
     let answer = post(&shop, "/v1/orders/m.shop.1/ack", json!({})).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{:?}", answer.body);
     assert_eq!(body(&answer)["status"], 503);
+}
+
+#[tokio::test]
+async fn an_order_that_came_first_with_an_unknown_delivery_goes_on_once_it_is_known() {
+    let shop = Shop::empty().await;
+    let grouped = |key: &'static str, kind: DeliveryKind| {
+        order_with("9", |order| {
+            if kind != DeliveryKind::Shipping {
+                order.deliveries[0].ship_to = None;
+            }
+            key.clone_into(&mut order.deliveries[0].key);
+            order.deliveries[0].kind = kind;
+            key.clone_into(&mut order.lines[0].delivery);
+        })
+    };
+    shop.put(grouped("", DeliveryKind::Unknown("something new".to_owned()))).await;
+    let list = get(&shop, "/v1/orders").await.ok();
+    assert_eq!(list["orders"][0]["status"], "held", "{list}");
+    shop.put(grouped("501", DeliveryKind::Shipping)).await;
+    let list = get(&shop, "/v1/orders").await.ok();
+    let orders = list["orders"].as_array().unwrap();
+    assert_eq!(orders.len(), 1, "{list}");
+    assert_eq!(orders[0]["status"], "open", "{list}");
+    assert!(orders[0]["ship_to"].is_object(), "{list}");
 }

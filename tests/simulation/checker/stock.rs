@@ -120,8 +120,8 @@ pub(super) async fn shown(world: &World, books: &Books) {
                 continue;
             }
             let wanted = formula(&sku, &free, rules);
-            let offers = document["products"].as_array().into_iter().flatten();
-            let offer = offers.filter(|offer| offer["sku"] == *sku).next_back();
+            let mut offers = document["products"].as_array().into_iter().flatten();
+            let offer = offers.rfind(|offer| offer["sku"] == *sku);
             let said = || format!("{} {sku}: shown {units}, wanted {wanted}: {offer:?}", shop.merchant);
             let told =
                 offer.is_some_and(|offer| offer["published"] == wanted && offer["acknowledged"] == wanted);
