@@ -325,6 +325,7 @@ impl Ledger {
             self.clear(&mut decided, policy, &remote);
             place.insert(id, decided.changes.len());
             change.record.seen_asked = Some(asked);
+            plan::retell(&mut change.record, policy, now);
             decided.changes.push(change);
         }
         Ok(decided)

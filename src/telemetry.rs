@@ -149,6 +149,7 @@ pub fn sentence(event: &str) -> &'static str {
         "fulfillment.voided" => "the channel took a parcel back",
         "fulfillment.void_by_hand" => "a parcel must be taken back on the channel by hand",
         "fulfillment.taken_back" => "a parcel that the channel had is gone from it",
+        "fulfillment.overlaid" => "the channel shows an earlier tracking number",
         "fulfillment.duplicate" => "the channel has a parcel twice",
         "outbox.retry" => "a write to a channel failed and will be tried again",
         "outbox.parked" => "a write to a channel was refused and waits for a person",

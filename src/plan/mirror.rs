@@ -246,15 +246,7 @@ fn tracks(record: &mut Record, at: usize, tracking: &TrackingSet, policy: &Polic
         return true;
     }
     let renumbered = told.tracking.number != tracking.number;
-    let revision = record
-        .writes
-        .iter()
-        .filter(|write| write.is_of(order, n) && write.kind == WriteKind::Track)
-        .map(|write| write.revision)
-        .max()
-        .unwrap_or(0)
-        .max(record.revisions_after(n))
-        + 1;
+    let revision = next_track(record, order, n);
     let shipped_at = record.writes[at].shipped_at;
     let mut track = blank(record, WriteKind::Track, order, n, revision, policy, now);
     track.tracking = tracking.clone();
@@ -262,6 +254,72 @@ fn tracks(record: &mut Record, at: usize, tracking: &TrackingSet, policy: &Polic
     track.notify = renumbered;
     record.writes.push(track);
     true
+}
+
+/// A correction whose request came late lays an older number over the present one. Where a picture that was asked for
+/// after the last correction shows a number that the parcel had before, the present one is told again. A channel that keeps
+/// the old one all the same is a person's to look at.
+pub(super) fn retell(record: &mut Record, policy: &Policy, now: Timestamp) -> bool {
+    /// So often at most.
+    const AGAIN: usize = 3;
+    if !policy.capabilities.tracking_updates {
+        return false;
+    }
+    let mut changed = false;
+    for index in 0..record.shipments.len() {
+        let (order, n) = (record.shipments[index].order, record.shipments[index].n);
+        let Some(at) = live_create_at(record, order, n) else { continue };
+        let last = told_last(record, at);
+        let WriteState::Done { at: done } = last.state else { continue };
+        if last.kind != WriteKind::Track || record.seen_asked.is_none_or(|asked| asked <= done) {
+            continue;
+        }
+        let told =
+            |write: &&Write| write.is_of(order, n) && write.kind != WriteKind::Void && write.attempts > 0;
+        let now_told = &last.tracking.number;
+        let before = |number: Option<&str>| {
+            number.is_some()
+                && number != now_told.as_deref()
+                && record.writes.iter().filter(told).any(|write| write.tracking.number.as_deref() == number)
+        };
+        let overlaid = record.writes[at].made.iter().any(|made| {
+            let seen = record.seen.fulfillments.iter().find(|seen| seen.id == made.id && seen.active);
+            let shown = seen.and_then(|seen| seen.tracking.first());
+            before(shown.and_then(|shown| shown.number.as_deref()))
+        });
+        if !overlaid {
+            continue;
+        }
+        let same = |write: &&Write| write.kind == WriteKind::Track && write.tracking.number == *now_told;
+        if record.writes.iter().filter(told).filter(same).count() > AGAIN {
+            let text = format!(
+                "parcel p{n} of {}: the channel shows an earlier tracking number, however often it is told {}: correct it \
+                 there by hand",
+                record.id.order(order),
+                now_told.as_deref().unwrap_or("none")
+            );
+            if record.alert(now, "tracking-kept", text.clone()) {
+                record.note(now, "fulfillment.overlaid", Some(order), Level::Error, text);
+                changed = true;
+            }
+            continue;
+        }
+        let mut track = blank(record, WriteKind::Track, order, n, next_track(record, order, n), policy, now);
+        track.tracking = last.tracking.clone();
+        track.shipped_at = last.shipped_at;
+        let text =
+            format!("parcel p{n}: an older tracking number lies over the present one, which is told again");
+        record.writes.push(track);
+        record.note(now, "fulfillment.overlaid", Some(order), Level::Warn, text);
+        changed = true;
+    }
+    changed
+}
+
+/// The next revision of a parcel's corrections.
+fn next_track(record: &Record, order: u32, n: u32) -> u32 {
+    let tracks = record.writes.iter().filter(|write| write.is_of(order, n) && write.kind == WriteKind::Track);
+    tracks.map(|write| write.revision).max().unwrap_or(0).max(record.revisions_after(n)) + 1
 }
 
 /// The write that told (or is to tell) the parcel's tracking last: a replaced one counts where it may have been applied.

@@ -134,6 +134,13 @@ pub fn absorb(record: &mut Record, mut seen: Order, policy: &Policy, now: Timest
     Absorbed::Changed
 }
 
+/// Tells tracking again that the channel lost to an older request, by the picture that [`Record::seen_asked`] dates.
+pub fn retell(record: &mut Record, policy: &Policy, now: Timestamp) {
+    if !policy.shadow && !record.shadow && mirror::retell(record, policy, now) {
+        reconcile(record, policy, now);
+    }
+}
+
 /// An order that had vanished is there again. Answers whether it is one.
 fn returned(record: &mut Record, now: Timestamp) -> bool {
     let returned = record.vanished_at.take().is_some();

@@ -316,3 +316,43 @@ fn a_parcel_of_live_times_is_told_after_a_time_in_shadow() {
     quiet(&mut remote, &mut record, &policy, now);
     assert_eq!(remote.fulfillments[0].tracking[0].number.as_deref(), Some("T2"));
 }
+
+/// Found by the simulation (seed 1058): a correction that came late lay over a newer one, and the customer kept the old
+/// number.
+#[test]
+fn a_late_correction_that_lies_over_the_present_one_is_told_over() {
+    let (mut remote, policy, mut now) = (Remote::new(&[("A1", 2)]), policy(), at(0));
+    let mut record = import(&remote, &policy, now);
+    command(&mut record, 1, ship("1Z1", &[], false), &policy, now).expect("shipped");
+    now = quiet(&mut remote, &mut record, &policy, now);
+    for number in ["1Z2", "1Z3"] {
+        command(&mut record, 1, track(number), &policy, now).expect("corrected");
+        now = quiet(&mut remote, &mut record, &policy, now);
+    }
+    let look = |remote: &mut Remote, record: &mut Record, now| {
+        remote.touch();
+        plan::absorb(record, remote.order(), &policy, now);
+        record.seen_asked = Some(now);
+        plan::retell(record, &policy, now);
+    };
+    let shown = |remote: &Remote| remote.fulfillments[0].tracking[0].number.clone();
+    let lay = |remote: &mut Remote, number: &str| {
+        remote.fulfillments[0].tracking[0].number = Some(number.to_owned());
+    };
+    for round in 1..=4 {
+        lay(&mut remote, "1Z2");
+        now += chrono::TimeDelta::minutes(5);
+        look(&mut remote, &mut record, now);
+        now = quiet(&mut remote, &mut record, &policy, now);
+        // After three times it is a person's.
+        let expected = if round < 4 { "1Z3" } else { "1Z2" };
+        assert_eq!(shown(&remote).as_deref(), Some(expected), "round {round}");
+    }
+    assert!(record.alerts.iter().any(|alert| alert.code == "tracking-kept"), "{:?}", record.alerts);
+
+    // A number that we never told is the merchant's own word, and stays.
+    let mut other = import(&remote, &policy, now);
+    lay(&mut remote, "MERCHANT");
+    look(&mut remote, &mut other, now);
+    assert!(!deliver(&mut other, &mut remote, &policy, now, Fault::None));
+}
