@@ -304,7 +304,13 @@ impl Ledger {
                 }
                 Some(mut record) => {
                     let events = record.timeline.len();
+                    let same = order.updated_at == record.seen.updated_at;
                     match plan::absorb(&mut record, order, policy, now) {
+                        // The same picture, but of later: what it still shows was not only on its way.
+                        Absorbed::Unchanged if same && plan::retell(&mut record, asked, policy, now) => {
+                            decided.outcome.changed += 1;
+                            Change { record, known: events }
+                        }
                         Absorbed::Unchanged => {
                             decided.outcome.unchanged += 1;
                             self.clear(&mut decided, policy, &remote);
@@ -325,7 +331,7 @@ impl Ledger {
             self.clear(&mut decided, policy, &remote);
             place.insert(id, decided.changes.len());
             change.record.seen_asked = Some(asked);
-            plan::retell(&mut change.record, policy, now);
+            plan::retell(&mut change.record, asked, policy, now);
             decided.changes.push(change);
         }
         Ok(decided)

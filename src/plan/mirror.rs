@@ -259,7 +259,7 @@ fn tracks(record: &mut Record, at: usize, tracking: &TrackingSet, policy: &Polic
 /// A correction whose request came late lays an older number over the present one. Where a picture that was asked for
 /// after the last correction shows a number that the parcel had before, the present one is told again. A channel that keeps
 /// the old one all the same is a person's to look at.
-pub(super) fn retell(record: &mut Record, policy: &Policy, now: Timestamp) -> bool {
+pub(super) fn retell(record: &mut Record, asked: Timestamp, policy: &Policy, now: Timestamp) -> bool {
     /// So often at most.
     const AGAIN: usize = 3;
     if !policy.capabilities.tracking_updates {
@@ -271,7 +271,7 @@ pub(super) fn retell(record: &mut Record, policy: &Policy, now: Timestamp) -> bo
         let Some(at) = live_create_at(record, order, n) else { continue };
         let last = told_last(record, at);
         let WriteState::Done { at: done } = last.state else { continue };
-        if last.kind != WriteKind::Track || record.seen_asked.is_none_or(|asked| asked <= done) {
+        if last.kind != WriteKind::Track || asked <= done {
             continue;
         }
         let told =

@@ -134,11 +134,14 @@ pub fn absorb(record: &mut Record, mut seen: Order, policy: &Policy, now: Timest
     Absorbed::Changed
 }
 
-/// Tells tracking again that the channel lost to an older request, by the picture that [`Record::seen_asked`] dates.
-pub fn retell(record: &mut Record, policy: &Policy, now: Timestamp) {
-    if !policy.shadow && !record.shadow && mirror::retell(record, policy, now) {
+/// Tells tracking again that the channel lost to an older request, by the known picture, which was asked for at `asked`.
+/// Answers whether something changed.
+pub fn retell(record: &mut Record, asked: Timestamp, policy: &Policy, now: Timestamp) -> bool {
+    let changed = !policy.shadow && !record.shadow && mirror::retell(record, asked, policy, now);
+    if changed {
         reconcile(record, policy, now);
     }
+    changed
 }
 
 /// An order that had vanished is there again. Answers whether it is one.

@@ -444,7 +444,8 @@ fn shipped(world: &World, deed: &Deed, answer: &Value, now: &Value, at_rest: boo
     if at_rest {
         journal.check("no parcel is left on its way", quiet, || format!("{}: {kept}", now["id"]));
     }
-    if push != "done" {
+    // Before, a request that came late may have laid an older number over it: the next pull sees that.
+    if push != "done" || !at_rest {
         return;
     }
     let Some(shop) = world.shops.iter().find(|shop| now["merchant"] == shop.merchant.as_str()) else {

@@ -332,8 +332,7 @@ fn a_late_correction_that_lies_over_the_present_one_is_told_over() {
     let look = |remote: &mut Remote, record: &mut Record, now| {
         remote.touch();
         plan::absorb(record, remote.order(), &policy, now);
-        record.seen_asked = Some(now);
-        plan::retell(record, &policy, now);
+        plan::retell(record, now, &policy, now);
     };
     let shown = |remote: &Remote| remote.fulfillments[0].tracking[0].number.clone();
     let lay = |remote: &mut Remote, number: &str| {
