@@ -148,7 +148,9 @@ pub fn push(record: &Record, shipment: &Shipment) -> Push {
         return push;
     }
     let completed_by = record.shipments.iter().find(|later| {
-        later.voided_at.is_none() && later.contributors.contains(&(shipment.order, shipment.n))
+        // One that completes nothing any more, since a part of its unit was taken back, tells nothing.
+        let completes = later.voided_at.is_none() && !later.completes.is_empty();
+        completes && later.contributors.contains(&(shipment.order, shipment.n))
     });
     if let Some(push) = completed_by.and_then(|later| own_push(record, later)) {
         return push;
