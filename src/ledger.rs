@@ -575,6 +575,11 @@ impl Ledger {
                     Some(Change { known: old.timeline.len(), record })
                 })
                 .collect();
+            if changes.is_empty() && effects.movements.is_empty() {
+                // Done before, under the same key: but what was read of it may not be on disk yet, or never be.
+                self.store.flushed().await.map_err(|error| unavailable(&error))?;
+                return Ok(answer);
+            }
             let stored = changes.iter().any(|change| change.record.id == answer.record.id);
             let stock = StockChanges { movements: effects.movements, ..StockChanges::default() };
             let _gate = if effects.gated { Some(self.stockroom.gate().await) } else { None };

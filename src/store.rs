@@ -122,6 +122,10 @@ pub trait Store: Send + Sync {
 
     /// Writes all of it or nothing, durably, if every expected version holds. Answers once it is on disk.
     async fn commit(&self, changes: Changes) -> Result<(), StoreError>;
+
+    /// Answers once everything that could be read before the call is on disk. A reader may see a commit before that,
+    /// and see one whose flush then fails: what is only read is no ground for a promise.
+    async fn flushed(&self) -> Result<(), StoreError>;
 }
 
 /// One atomic write.

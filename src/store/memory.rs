@@ -344,6 +344,10 @@ impl Store for MemoryStore {
         state.counters.records += records;
         Ok(())
     }
+
+    async fn flushed(&self) -> Result<(), StoreError> {
+        self.lock().flush()
+    }
 }
 
 /// The key space.

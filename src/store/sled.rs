@@ -202,6 +202,19 @@ impl SledStore {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// Hands a commit to the writer, and waits for its answer.
+    async fn enqueue(&self, commit: Prepared) -> Result<(), StoreError> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let queue = queue.ok_or_else(|| StoreError::Failed("it is closed".to_owned()))?;
+        let (done, answer) = oneshot::channel();
+        let request = Request { commit, done, waiting: self.disk.status.wait() };
+        let gone =
+            || StoreError::Failed("its writer is gone; whether this was written is not known".to_owned());
+        queue.send(request).await.map_err(|_| gone())?;
+        drop(queue);
+        answer.await.map_err(|_| gone())?
+    }
+
     /// A short read, on the caller's thread.
     fn read<T>(&self, question: impl FnOnce(&Disk) -> Result<T, StoreError>) -> Result<T, StoreError> {
         guard(Some(&self.disk.status), || question(&self.disk))
@@ -359,16 +372,12 @@ impl Store for SledStore {
         if changes.is_empty() {
             return Ok(());
         }
-        let commit = Prepared::new(changes)?;
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let queue = queue.ok_or_else(|| StoreError::Failed("it is closed".to_owned()))?;
-        let (done, answer) = oneshot::channel();
-        let request = Request { commit, done, waiting: self.disk.status.wait() };
-        let gone =
-            || StoreError::Failed("its writer is gone; whether this was written is not known".to_owned());
-        queue.send(request).await.map_err(|_| gone())?;
-        drop(queue);
-        answer.await.map_err(|_| gone())?
+        self.enqueue(Prepared::new(changes)?).await
+    }
+
+    async fn flushed(&self) -> Result<(), StoreError> {
+        // The writer takes it up when it has flushed what it had written before, and refuses it where that failed.
+        self.enqueue(Prepared::new(Changes::default())?).await
     }
 }
 

@@ -6,6 +6,10 @@ pub(crate) mod shop;
 mod sockets;
 
 use http::{Method, StatusCode};
+use portald::{
+    record::RecordId,
+    store::{Store, memory::Failure},
+};
 use sdk::DeliveryKind;
 use serde_json::{Value, json};
 
@@ -507,10 +511,27 @@ async fn requests_to_the_daemon_reach_its_loop_and_its_answer_comes_back() {
 #[tokio::test]
 async fn a_failing_store_is_said_and_nothing_is_claimed() {
     let shop = Shop::new().await;
-    shop.store.fail_next(portald::store::memory::Failure::Before);
+    shop.store.fail_next(Failure::Before);
     let answer = post(&shop, "/v1/orders/m.shop.1/ack", json!({})).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{:?}", answer.body);
     assert_eq!(body(&answer)["status"], 503);
+}
+
+#[tokio::test]
+async fn a_command_told_as_done_under_its_key_is_on_disk() {
+    let shop = Shop::new().await;
+    shop.store.fail_next(Failure::NotFlushed);
+    let ack = async || {
+        let headers = [JSON[0], ("idempotency-key", "k1")];
+        send(&shop, Method::POST, "/v1/orders/m.shop.1/ack", &headers, "{}".to_owned()).await
+    };
+    // Readers see it already, and a loss of power would forget it.
+    assert_eq!(ack().await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(get(&shop, "/v1/orders/m.shop.1").await.ok()["handed_off"], true);
+    ack().await.ok();
+    let (id, _) = RecordId::parse_order("m.shop.1").unwrap();
+    let kept = shop.store.crash().record(&id).await.unwrap().unwrap();
+    assert!(kept.orders[0].acked_at.is_some(), "{kept:?}");
 }
 
 #[tokio::test]

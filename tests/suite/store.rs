@@ -492,6 +492,27 @@ async fn memory_forgets_at_a_crash_what_was_not_flushed() {
 }
 
 #[tokio::test]
+async fn what_was_read_is_on_disk_once_the_store_says_so() {
+    for Bench { store, name, .. } in both() {
+        store.flushed().await.unwrap_or_else(|error| panic!("{name}, empty: {error}"));
+        store.commit(write(vec![record("bluefin", "shop", "1")])).await.unwrap();
+        store.flushed().await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    let store = MemoryStore::new();
+    store.fail_next(Failure::NotFlushed);
+    let late = record("bluefin", "shop", "late");
+    store.commit(write(vec![late.clone()])).await.unwrap_err();
+    store.flushed().await.unwrap();
+    assert!(store.crash().record(&late.id).await.unwrap().is_some());
+    store.flushed().await.unwrap_err();
+
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    store.close().await;
+    store.flushed().await.unwrap_err();
+}
+
+#[tokio::test]
 async fn sled_closed_well_opens_without_a_look_at_everything() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
