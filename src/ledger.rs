@@ -166,6 +166,11 @@ impl Ledger {
         state: Option<ChannelState>,
     ) -> Result<PageOutcome, StoreError> {
         let policy = self.policy(merchant, channel);
+        if policy.is_suspended() && !page.is_empty() {
+            // A reload took the merchant away while this was read. Without its rules new lines would be decided as the
+            // merchant's own, and that is for good: nothing is stored, and the cursor stays for when it is back.
+            return Err(StoreError::Conflict(format!("the rules of channel {merchant}.{channel}")));
+        }
         let mut orders = Vec::with_capacity(page.len());
         let mut unreadable = Vec::new();
         for pulled in page {

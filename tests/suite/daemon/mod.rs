@@ -630,3 +630,22 @@ async fn a_page_is_acknowledged_after_its_commit_and_again_after_a_crash_between
     assert_eq!(world.ledger.record(&id).await.unwrap(), before, "told again, it changed nothing");
     world.end().await;
 }
+
+/// Found by the simulation (seed 5609): a page that was read while a reload took the merchant out of the files made its
+/// orders the merchant's own, for good.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_decided_without_a_merchants_rules() {
+    let gauge = Arc::new(shop::Gauge::default());
+    let shop = Shop::new("m", &gauge);
+    shop.place("1", start());
+    let ledger = Ledger::new(Arc::new(MemoryStore::new()), Arc::new(Wall(Instant::now())));
+    let order = shop.state().orders.values().next().cloned().unwrap();
+    let page = || vec![sdk::Pulled::Order(Box::new(order.clone()))];
+    let refused = ledger.absorb_page("m", "shop", page(), start(), None).await.unwrap_err();
+    assert!(refused.to_string().contains("m.shop"), "{refused}");
+
+    ledger.set_policies(rewiring(vec![wiring(&shop, 1)]).policies);
+    ledger.absorb_page("m", "shop", page(), start(), None).await.unwrap();
+    let record = ledger.record(&RecordId("m.shop.1".to_owned())).await.unwrap().unwrap();
+    assert_eq!(record.orders.len(), 1, "{:?}", record.lines);
+}
