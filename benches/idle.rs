@@ -29,7 +29,7 @@ use portald::{
     board::Board,
     clock::SystemClock,
     config::{self, Config, Environment},
-    daemon::{Bounds, ChannelWiring, Daemon, Rewiring, Schedule, Wiring},
+    daemon::{Bounds, Daemon, Wiring},
     driver::{ChannelKey, Stream, spread},
     files::Disk,
     ledger::Ledger,
@@ -70,7 +70,7 @@ async fn main() {
     let store = Arc::new(SledStore::open(&config.store_path, Options::default()).unwrap());
     let ledger = Arc::new(Ledger::new(store.clone(), clock.clone()));
     let shutdown = CancellationToken::new();
-    let daemon = start(&config, &ledger, remote.clone(), shutdown.clone());
+    let daemon = start(&config, &ledger, remote.clone(), shutdown.clone()).await;
 
     // The first polls, then the next whole slot.
     tokio::time::sleep(START + Duration::from_secs(2)).await;
@@ -207,30 +207,13 @@ impl Http for Quiet {
 }
 
 /// Starts the daemon as `portald run` does, without the API.
-fn start(
+async fn start(
     config: &Config,
     ledger: &Arc<Ledger>,
     http: Arc<dyn Http>,
     shutdown: CancellationToken,
 ) -> tokio::task::JoinHandle<()> {
-    let now = ledger.clock().now();
-    let channels = config
-        .channels()
-        .map(|(merchant, channel)| ChannelWiring {
-            merchant: merchant.id.clone(),
-            channel: channel.id.clone(),
-            configured: channel.configured.clone(),
-            orders: Schedule::from(&channel.schedules.orders),
-            deliver: Schedule::from(&channel.schedules.deliver),
-            sweep: Schedule::from(&channel.schedules.sweep),
-            products: None,
-            inventory: None,
-            overlap: config.pull.overlap,
-            sweep_days: 3,
-            first_contact: now,
-        })
-        .collect();
-    let start = Rewiring { channels, policies: config.policies(|_, _| now) };
+    let start = config::rewiring(config, &**ledger.store(), &**ledger.clock()).await.unwrap();
     let (schedules, watched) =
         watch::channel(Schedules { zone: config.supplier.timezone, texts: BTreeSet::new() });
     let (ticker, ticks) = mpsc::channel(1024);

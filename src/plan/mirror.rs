@@ -161,8 +161,7 @@ fn parcel(record: &mut Record, index: usize, policy: &Policy, now: Timestamp) ->
     if wanted {
         let creates =
             || record.writes.iter().filter(|write| write.is_of(order, n) && write.kind == WriteKind::Create);
-        let known = creates().map(|write| write.revision).max().unwrap_or(0);
-        let revision = known.max(record.revisions_after(n)) + 1;
+        let revision = next_revision(record, WriteKind::Create, order, n);
         // The customer hears of a parcel once.
         let notify = !creates().any(Write::may_be_told);
         let mut create = blank(record, WriteKind::Create, order, n, revision, policy, now);
@@ -246,7 +245,7 @@ fn tracks(record: &mut Record, at: usize, tracking: &TrackingSet, policy: &Polic
         return true;
     }
     let renumbered = told.tracking.number != tracking.number;
-    let revision = next_track(record, order, n);
+    let revision = next_revision(record, WriteKind::Track, order, n);
     let shipped_at = record.writes[at].shipped_at;
     let mut track = blank(record, WriteKind::Track, order, n, revision, policy, now);
     track.tracking = tracking.clone();
@@ -304,7 +303,8 @@ pub(super) fn retell(record: &mut Record, asked: Timestamp, policy: &Policy, now
             }
             continue;
         }
-        let mut track = blank(record, WriteKind::Track, order, n, next_track(record, order, n), policy, now);
+        let revision = next_revision(record, WriteKind::Track, order, n);
+        let mut track = blank(record, WriteKind::Track, order, n, revision, policy, now);
         track.tracking = last.tracking.clone();
         track.shipped_at = last.shipped_at;
         let text =
@@ -316,10 +316,10 @@ pub(super) fn retell(record: &mut Record, asked: Timestamp, policy: &Policy, now
     changed
 }
 
-/// The next revision of a parcel's corrections.
-fn next_track(record: &Record, order: u32, n: u32) -> u32 {
-    let tracks = record.writes.iter().filter(|write| write.is_of(order, n) && write.kind == WriteKind::Track);
-    tracks.map(|write| write.revision).max().unwrap_or(0).max(record.revisions_after(n)) + 1
+/// The next revision of a parcel's writes of a kind.
+fn next_revision(record: &Record, kind: WriteKind, order: u32, n: u32) -> u32 {
+    let known = record.writes.iter().filter(|write| write.is_of(order, n) && write.kind == kind);
+    known.map(|write| write.revision).max().unwrap_or(0).max(record.revisions_after(n)) + 1
 }
 
 /// The write that told (or is to tell) the parcel's tracking last: a replaced one counts where it may have been applied.
