@@ -488,6 +488,10 @@ fn find(record: &Record, n: u32, label: &str) -> Result<usize, Refused> {
 /// Which parcel tells which whole channel units. What was told stays with its parcel as long as it can: only a
 /// surplus is taken back (from the newest parcel) and only a lack is given (to the newest with a part of it).
 fn settle(record: &mut Record) {
+    // Derived anew: a parcel that completes nothing of a kit any more speaks for none of its other parcels.
+    for shipment in record.shipments.iter_mut().filter(|shipment| shipment.voided_at.is_none()) {
+        shipment.contributors.clear();
+    }
     for index in 0..record.lines.len() {
         let account = &record.lines[index];
         let Owner::Supplier { parts, .. } = &account.owner else { continue };
@@ -566,14 +570,5 @@ fn contributors(record: &mut Record, id: &RemoteId, holding: &[usize]) {
                 shipment.contributors.push(parcel);
             }
         }
-    }
-    let voided: Vec<(u32, u32)> = record
-        .shipments
-        .iter()
-        .filter(|shipment| shipment.voided_at.is_some())
-        .map(|shipment| (shipment.order, shipment.n))
-        .collect();
-    for at in holding {
-        record.shipments[*at].contributors.retain(|parcel| !voided.contains(parcel));
     }
 }

@@ -99,7 +99,9 @@ fn seeds() {
     if let Some(seed) = number("PORTALD_SEED") {
         let run = Run::of(seed);
         say(&(run.trace.join("\n") + "\n"));
-        complain(seed, &run);
+        if !run.violations.is_empty() {
+            complain(seed, &run);
+        }
         assert!(run.violations.is_empty(), "seed {seed}: {:#?}", run.violations);
         return;
     }
