@@ -174,6 +174,8 @@ impl Ledge {
         for _ in 0..RACES {
             let mut state = self.state();
             if !change(&mut state) {
+                // Done before: but what was read of it may not be on disk yet, or never be.
+                store.flushed().await?;
                 return Ok(false);
             }
             let entry = (key.merchant.to_string(), key.channel.to_string(), state.clone());
