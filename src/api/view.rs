@@ -141,16 +141,17 @@ fn writes_of<'r>(record: &'r Record, shipment: &Shipment) -> impl Iterator<Item 
 /// Where the channel's knowledge of a parcel stands: the worst of its writes; of a parcel that waited, that of the
 /// parcel which completed its units.
 pub fn push(record: &Record, shipment: &Shipment) -> Push {
-    // Of a kit's parcel that was told and taken back, since another part of the unit was, nothing stands there.
-    let waits_again = shipment.voided_at.is_none() && shipment.completes.is_empty();
-    let own = own_push(record, shipment).filter(|push| !(waits_again && *push == Push::Done));
+    // Of a kit's parcel that was told and taken back, since another part of the unit was, nothing stands there; nor of
+    // one whose units the channel, asked again, does not take any more.
+    let taken_back = shipment.voided_at.is_none() && shipment.to_tell().is_empty();
+    let own = own_push(record, shipment).filter(|push| !(taken_back && *push == Push::Done));
     if let Some(push) = own {
         return push;
     }
     let completed_by = record.shipments.iter().find(|later| {
         // One that completes nothing any more, since a part of its unit was taken back, tells nothing.
-        let completes = later.voided_at.is_none() && !later.completes.is_empty();
-        completes && later.contributors.contains(&(shipment.order, shipment.n))
+        let tells = later.voided_at.is_none() && !later.to_tell().is_empty();
+        tells && later.contributors.contains(&(shipment.order, shipment.n))
     });
     if let Some(push) = completed_by.and_then(|later| own_push(record, later)) {
         return push;

@@ -76,7 +76,8 @@ pub(super) fn settle(record: &mut Record, index: usize, policy: &Policy) -> u32 
         units::give_back(record, index, back, Gone::Cancelled);
     }
     let line = &mut record.lines[index];
-    line.cancel_rejected = line.cancel_rejected.min(target);
+    // What is wanted again is refused no more: its next cancellation is a new one, and is asked.
+    line.cancel_rejected = line.cancel_rejected.min(target.saturating_sub(line.all_cancelled()));
     let mut more = target.saturating_sub(line.all_cancelled()).saturating_sub(line.cancel_rejected);
     more -= leave(record, index, more, policy.cancel_at_once, None);
     record.lines[index].cancel_requested = more.min(units::available(record, index, Scope::Any));
