@@ -94,6 +94,13 @@ fn after_the_hand_off_the_supplier_is_asked() {
         "back and down again is a new word": THREE,
             &[Ack(1), Want(0, 2), Pull, Reject(1, ALL), Want(0, 3), Pull, Want(0, 2), Pull]
             => "A7: 3 open, 1 asked" | "1 in_work" | "cancel-requested" | "";
+        "a refusal ends with what it refused": THREE,
+            &[Ack(1), Want(0, 2), Pull, Accept(1, ALL), ByMerchant(1, &[("l1", 1)]), Reject(1, ALL), Want(0, 3), Pull]
+            => "A7: 2 open, 1 cancelled" | "1 in_work" | "-" | "";
+        "and so the next one is asked": THREE,
+            &[Ack(1), Want(0, 2), Pull, Accept(1, ALL), ByMerchant(1, &[("l1", 1)]), Reject(1, ALL), Want(0, 3), Pull,
+                Want(0, 1), Pull]
+            => "A7: 2 open, 1 cancelled, 1 asked" | "1 in_work" | "cancel-requested" | "";
         "further cancels enlarge the request": THREE, &[Ack(1), Want(0, 2), Pull, Want(0, 0), Pull]
             => "A7: 3 open, 3 asked" | "1 in_work" | "cancel-requested" | "";
         "reinstatement shrinks it": THREE, &[Ack(1), Want(0, 0), Pull, Want(0, 2), Pull]

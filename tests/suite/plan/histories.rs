@@ -399,6 +399,10 @@ impl World {
     fn cancellations_balance(&self, news: bool) {
         for line in self.record.lines.iter().filter(|line| matches!(line.owner, Owner::Supplier { .. })) {
             let answered = line.all_cancelled() + line.cancel_requested + line.cancel_rejected;
+            assert!(
+                line.cancel_rejected <= line.to_cancel().saturating_sub(line.all_cancelled()),
+                "a refusal outlives what it refused: {line:?}"
+            );
             let left = line.to_cancel().saturating_sub(answered);
             let shipped: u32 = self
                 .record
