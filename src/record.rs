@@ -214,7 +214,7 @@ pub struct AccountLine {
     /// Units that the channel no longer wants while the supplier has the order in work: asked, not answered.
     #[serde(default, skip_serializing_if = "skip_zero")]
     pub cancel_requested: u32,
-    /// Units whose cancellation the supplier refused.
+    /// Units that the channel no longer wants, or a person said so, and that the supplier refused to cancel.
     #[serde(default, skip_serializing_if = "skip_zero")]
     pub cancel_rejected: u32,
     /// Units that the channel did not want when it was last looked at.

@@ -360,7 +360,7 @@ pub struct AccountLine {
     pub elsewhere_after: u32,
     /// Of the open ones: asked to be cancelled.
     pub cancel_requested: u32,
-    /// Of the open ones: a cancellation was refused.
+    /// No longer wanted, but the supplier refused to cancel them: open, or shipped since.
     pub cancel_rejected: u32,
     /// Of the cancelled ones: by a person here, not shown by the channel.
     #[serde(default)]

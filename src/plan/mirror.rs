@@ -148,7 +148,7 @@ fn parcel(record: &mut Record, index: usize, policy: &Policy, now: Timestamp) ->
                 record.writes[at].orphaned = true;
             }
             if !policy.capabilities.voids {
-                let text = by_hand(record, order, n);
+                let text = by_hand(record, at);
                 if record.alert(now, "void-by-hand", text.clone()) {
                     record.note(now, "fulfillment.void_by_hand", Some(order), Level::Error, text);
                 }
@@ -179,16 +179,21 @@ fn parcel(record: &mut Record, index: usize, policy: &Policy, now: Timestamp) ->
 pub(super) fn nothing_by_hand(record: &mut Record, at: usize) {
     let create = &record.writes[at];
     if create.orphaned && create.made.is_empty() {
-        let done = by_hand(record, create.order, create.parcel);
+        let done = by_hand(record, at);
         record.alerts.retain(|alert| alert.text != done);
     }
 }
 
-/// What a person is to do about a parcel that was taken back where the channel takes nothing back.
-fn by_hand(record: &Record, order: u32, n: u32) -> String {
+/// What a person is to do about a parcel that was taken back where the channel takes nothing back. It names what to
+/// look for there: the tracking number that was told last.
+fn by_hand(record: &Record, at: usize) -> String {
+    let create = &record.writes[at];
+    let number = told_last(record, at).tracking.number.as_deref();
+    let number = number.map_or_else(String::new, |number| format!(", tracking {number},"));
     format!(
-        "parcel p{n} of {} was taken back: this channel cannot take it back by itself, do it there by hand",
-        record.id.order(order)
+        "parcel p{} of {}{number} was taken back: this channel cannot take it back by itself, do it there by hand",
+        create.parcel,
+        record.id.order(create.order)
     )
 }
 

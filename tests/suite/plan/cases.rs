@@ -324,7 +324,8 @@ fn a_channel_that_cannot_be_read_gets_the_same_write_again() {
     delivery::finish(&mut record, &first_key(&again), &outcome, &policy, later, 0.5);
     quiet(&mut remote, &mut record, &policy, later);
     assert!(remote.fulfillments.iter().all(|made| !made.active));
-    assert!(record.alerts.iter().any(|alert| alert.code == "void-by-hand"));
+    let alert = record.alerts.iter().find(|alert| alert.code == "void-by-hand").expect("a person is asked");
+    assert!(alert.text.contains(&format!("p1 of {}, tracking T1, was", record.id)), "{}", alert.text);
 }
 
 fn first_key(step: &Step) -> String {
