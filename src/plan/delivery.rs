@@ -113,7 +113,8 @@ pub fn start(
             may_go
         }
         WriteKind::Answer => true,
-        WriteKind::Track | WriteKind::Void => aim(record, index, now),
+        WriteKind::Void => takes_back(record, index, policy, now) && aim(record, index, now),
+        WriteKind::Track => aim(record, index, now),
         WriteKind::Split => start_split(record, index, now),
     };
     if !may_go {
@@ -254,6 +255,31 @@ pub(super) fn adopt_seen(record: &mut Record, now: Timestamp) {
             settle(record, index, now);
         }
     }
+}
+
+/// Whether the channel takes parcels back, or is at least told. The parcel may have been taken back while the files did
+/// not name the merchant, and nobody knew.
+fn takes_back(record: &mut Record, index: usize, policy: &Policy, now: Timestamp) -> bool {
+    let void = &record.writes[index];
+    let create = record.writes[..index].iter().rposition(|write| {
+        write.kind == WriteKind::Create
+            && write.is_of(void.order, void.parcel)
+            && write.revision == void.revision
+    });
+    if policy.capabilities.voids {
+        return true;
+    }
+    let told = policy.capabilities.void_notices;
+    if let Some(create) = create {
+        record.writes[create].orphaned |= !told;
+        if record.writes[create].uncertain || !record.writes[create].made.is_empty() {
+            mirror::ask_by_hand(record, create, now);
+        }
+    }
+    if !told {
+        record.writes[index].state = WriteState::Dropped { at: now };
+    }
+    told
 }
 
 /// Finds the fulfillments that a correction or a void is about. Answers whether there is something to send.

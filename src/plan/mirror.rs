@@ -138,7 +138,8 @@ fn parcel(record: &mut Record, index: usize, policy: &Policy, now: Timestamp) ->
                 record.writes[at].state = WriteState::Dropped { at: now };
             }
             drop_unsent_tracks(record, order, n, now);
-            if policy.capabilities.voids || policy.capabilities.void_notices {
+            // Of a merchant that the files do not name now it is not known: when they do, the write finds out.
+            if policy.capabilities.voids || policy.capabilities.void_notices || policy.is_suspended() {
                 let revision = record.writes[at].revision;
                 let targets = record.writes[at].made.iter().map(|made| made.id.clone()).collect();
                 let mut void = blank(record, WriteKind::Void, order, n, revision, policy, now);
@@ -147,11 +148,8 @@ fn parcel(record: &mut Record, index: usize, policy: &Policy, now: Timestamp) ->
             } else {
                 record.writes[at].orphaned = true;
             }
-            if !policy.capabilities.voids {
-                let text = by_hand(record, at);
-                if record.alert(now, "void-by-hand", text.clone()) {
-                    record.note(now, "fulfillment.void_by_hand", Some(order), Level::Error, text);
-                }
+            if !policy.capabilities.voids && !policy.is_suspended() {
+                ask_by_hand(record, at, now);
             }
             changed = true;
         } else {
@@ -181,6 +179,14 @@ pub(super) fn nothing_by_hand(record: &mut Record, at: usize) {
     if create.orphaned && create.made.is_empty() {
         let done = by_hand(record, at);
         record.alerts.retain(|alert| alert.text != done);
+    }
+}
+
+/// A person is to take back what the `create` made, or may have made.
+pub(super) fn ask_by_hand(record: &mut Record, at: usize, now: Timestamp) {
+    let (order, text) = (record.writes[at].order, by_hand(record, at));
+    if record.alert(now, "void-by-hand", text.clone()) {
+        record.note(now, "fulfillment.void_by_hand", Some(order), Level::Error, text);
     }
 }
 

@@ -103,6 +103,11 @@ impl Fault {
         }
     }
 
+    /// Whether the answer looks well and is not the truth.
+    fn lies(self) -> bool {
+        matches!(self, Self::Stale | Self::Unknown | Self::Null | Self::Truncated)
+    }
+
     /// Whether it may make one write two.
     fn doubles(self) -> bool {
         matches!(self, Self::Late | Self::Twice)
@@ -232,6 +237,9 @@ impl Network {
         let fault = self.fault(&host, call.write);
         if let Some(fault) = fault {
             self.journal.count("fault", fault.name());
+            if fault.lies() {
+                self.journal.count("lies of", &shop.merchant);
+            }
             if call.write && fault.doubles() {
                 let about = call.about.clone();
                 self.state().doubled.push((host.clone(), about));

@@ -261,6 +261,22 @@ async fn a_start_imports_at_once_and_stores_the_cursor_with_what_it_covers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_cursor_keeps_to_the_channels_clock() {
+    let shop = shop("bluefin");
+    let behind = Duration::from_secs(600);
+    shop.state().behind = behind;
+    let world = World::start(vec![wiring(&shop, 1)]);
+    pass(1).await;
+    let state = world.store.channel("bluefin", "shop").await.unwrap().unwrap();
+    assert!(state.cursor.is_some_and(|cursor| cursor <= world.clock.now() - behind), "{:?}", state.cursor);
+    shop.place("9", world.clock.now() - behind);
+    world.tick(ORDERS).await;
+    pass(10).await;
+    assert!(world.has("bluefin.shop.9").await, "new by its clock");
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_quiet_channel_writes_little_and_a_new_order_is_seen() {
     let shop = shop("bluefin");
     let world = World::start(vec![wiring(&shop, 1)]);

@@ -51,6 +51,8 @@ pub(super) struct State {
     pub(super) fail_pulls: Option<ErrorKind>,
     pub(super) fail_pushes: Option<ErrorKind>,
     pub(super) delay: Duration,
+    /// Its clock is behind ours by so much.
+    pub(super) behind: Duration,
     /// How long one order's answer takes.
     pub(super) order_delay: Duration,
     pub(super) fail_orders: Option<ErrorKind>,
@@ -236,7 +238,7 @@ impl Channel for Connected {
 
     async fn pull_orders(&self, request: &PullRequest) -> Result<OrderPage> {
         let shop = &self.shop;
-        let covers = self.clock.now();
+        let covers = self.clock.now() - shop.state().behind;
         shop.gauge.enter();
         let delay = shop.state().delay;
         tokio::time::sleep(delay).await;

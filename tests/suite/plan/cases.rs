@@ -305,6 +305,35 @@ fn a_merchant_that_the_files_no_longer_name_waits() {
 }
 
 #[test]
+fn what_was_taken_back_while_the_files_did_not_name_the_merchant_is_when_they_do() {
+    // Whether the channel takes parcels back, and hears of it; whether the void is sent; whether a person is asked.
+    for (voids, notices, sent, asked) in
+        [(true, false, true, false), (false, true, true, true), (false, false, false, true)]
+    {
+        let (mut remote, mut record, mut policy, now) = settled(&[("A7", 1)]);
+        (policy.capabilities.voids, policy.capabilities.void_notices) = (voids, notices);
+        command(&mut record, 1, ups("T1", &[]), &policy, now).expect("shipped");
+        quiet(&mut remote, &mut record, &policy, now);
+        let gone = Policy::suspended("m", "shop");
+        let void = Command::Void { shipment: "p1".to_owned(), reason: "wrong box".to_owned() };
+        command(&mut record, 1, void, &gone, now).expect("voided");
+        assert!(!deliver(&mut record, &mut remote, &gone, now, Fault::None));
+        assert!(record.alerts.is_empty(), "not known yet: {:?}", record.alerts);
+        quiet(&mut remote, &mut record, &policy, now);
+        assert_eq!(remote.fulfillments.iter().all(|made| !made.active), sent);
+        let by_hand = record.alerts.iter().filter(|alert| alert.code == "void-by-hand").count();
+        assert_eq!(by_hand, usize::from(asked));
+        command(&mut record, 1, ups("T2", &[]), &policy, now).expect("shipped again");
+        quiet(&mut remote, &mut record, &policy, now);
+        assert_eq!(
+            remote.fulfillments.iter().filter(|made| made.active).count(),
+            1,
+            "once, whatever it takes"
+        );
+    }
+}
+
+#[test]
 fn a_channel_that_cannot_be_read_gets_the_same_write_again() {
     let (mut remote, mut record, mut policy, now) = settled(&[("A7", 1)]);
     policy.capabilities.finds_fulfillments = false;
