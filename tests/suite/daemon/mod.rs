@@ -29,7 +29,10 @@ use portald::{
     policy::{Fields, Policies, Policy},
     record::RecordId,
     scheduler::{Schedules, Tick},
-    store::{Store, memory::MemoryStore},
+    store::{
+        Store,
+        memory::{Failure, MemoryStore},
+    },
 };
 use sdk::{Clock, ErrorKind, Files, Http, Timestamp, TransportError, async_trait, files::FileInfo};
 use shop::{CAPABILITIES, Gauge, Settings, Shop};
@@ -274,6 +277,27 @@ async fn the_cursor_keeps_to_the_channels_clock() {
     pass(10).await;
     assert!(world.has("bluefin.shop.9").await, "new by its clock");
     world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whichever_commit_fails_the_cursor_passes_nothing() {
+    for well in 0..4 {
+        let shop = shop("bluefin");
+        for id in ["1", "2", "3"] {
+            shop.place(id, start() - Duration::from_secs(3600));
+        }
+        let world = World::start(vec![wiring(&shop, 1)]);
+        world.store.fail_after(well, Failure::Before);
+        pass(1).await;
+        let store = Arc::new(world.store.crash());
+        world.daemon.abort();
+        let world = World::over(store, vec![wiring(&shop, 1)]);
+        pass(1).await;
+        for id in ["1", "2", "3"] {
+            assert!(world.has(&format!("bluefin.shop.{id}")).await, "{id}, after {well} commits");
+        }
+        world.end().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -62,11 +62,11 @@ pub(super) const FAULTS: &[Fault] = &[
         by: &[Simulation, Suite("daemon::")],
     },
     Fault {
-        name: "the cursor moves though the page was not stored",
+        name: "the cursor is stored before the page",
         file: "src/tasks/pull.rs",
         from: "    let outcome = shared.ledger.absorb_page(merchant, channel, orders, asked, Some(state.clone())).await?;",
-        to: "    connection.ledge.advance(reached);\n    let outcome = shared.ledger.absorb_page(merchant, channel, orders, asked, Some(state.clone())).await?;",
-        by: &[Simulation, Suite("daemon::")],
+        to: "    shared.ledger.absorb_page(merchant, channel, Vec::new(), asked, Some(state.clone())).await?;\n    connection.ledge.committed(state.clone());\n    let outcome = shared.ledger.absorb_page(merchant, channel, orders, asked, None).await?;\n    state = connection.ledge.state();\n    state.version -= 1;",
+        by: &[Suite("daemon::"), Simulation],
     },
     Fault {
         name: "no look before a write of unknown outcome is repeated",
