@@ -58,7 +58,7 @@ fn the_good_ones_are_taken() {
                 "config" => assert!(config::read(seed), "{}", shown()),
                 "import_csv" => assert!(run(figures::import(seed)), "{}", shown()),
                 "folder_csv" => {
-                    assert!(run(folder::pull(seed)) > 0 || seed.starts_with(b"sku"), "{}", shown())
+                    assert!(run(folder::pull(seed)) > 0 || seed.starts_with(b"sku"), "{}", shown());
                 }
                 "api_body" => drop(run(body::send(seed))),
                 _ => {}

@@ -39,7 +39,7 @@ fn judge(top: &Path, bytes: &[u8]) -> bool {
         }
         Err(problems) => {
             assert!(!problems.is_empty());
-            let lines = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let lines = bytes.split(|byte| *byte == b'\n').count();
             for problem in &problems {
                 assert!(problem.message.trim().len() > 3, "{problems}");
                 // A place in a file, or the file or folder itself.
