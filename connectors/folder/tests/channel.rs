@@ -317,7 +317,7 @@ async fn a_hostile_file_costs_no_more_than_a_large_one() {
         files.put("/shop/inbox/a.csv", of(row, 100_000 * row.len()));
         let (orders, aside) = sorted(pulled(&files).await);
         assert_eq!((orders.len(), aside.len()), (0, told));
-        assert!(begun.elapsed().as_secs() < 20, "{row:?} took {:?}", begun.elapsed());
+        assert!(begun.elapsed().as_secs() < 60, "{row:?} took {:?}", begun.elapsed());
     }
 }
 
