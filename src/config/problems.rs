@@ -1,6 +1,7 @@
 //! What is wrong with the configuration, shown as a person wants to read it: the place, the line, what to do.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     ops::Range,
     path::{Path, PathBuf},
@@ -10,7 +11,11 @@ use sdk::settings::Problem;
 
 /// Every mistake of one run over all files, in their order.
 #[derive(Clone, Debug, Default)]
-pub struct Problems(Vec<Located>);
+pub struct Problems {
+    found: Vec<Located>,
+    /// Files of which no more is told.
+    full: BTreeSet<PathBuf>,
+}
 
 /// One mistake at its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,28 +39,30 @@ struct Excerpt {
     width: usize,
 }
 
+/// The most that is told of one file: one that is something else altogether has a mistake on each of its lines.
+const MOST: usize = 200;
 /// The longest line that is shown whole.
 const LONGEST_LINE: usize = 160;
 
 impl Problems {
     /// Each of them.
     pub fn iter(&self) -> std::slice::Iter<'_, Located> {
-        self.0.iter()
+        self.found.iter()
     }
 
     /// How many.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.found.len()
     }
 
     /// Whether all is well.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.found.is_empty()
     }
 
     /// Something wrong with a whole file or folder.
     pub(super) fn whole(&mut self, file: &Path, message: impl Into<String>, hint: Option<&str>) {
-        self.0.push(Located {
+        self.found.push(Located {
             file: file.to_owned(),
             at: None,
             message: message.into(),
@@ -66,22 +73,35 @@ impl Problems {
 
     /// A problem at a place in a file's text.
     pub(super) fn at(&mut self, source: &Source, problem: Problem, syntax: bool) {
+        if self.full.contains(&source.file) {
+            return;
+        }
         let located = source.locate(problem, syntax);
         // Two readers may look at one key.
-        if !self.0.contains(&located) {
-            self.0.push(located);
+        if self.found.contains(&located) {
+            return;
+        }
+        if self.found.iter().filter(|known| known.file == source.file).count() < MOST {
+            self.found.push(located);
+        } else {
+            self.full.insert(source.file.clone());
+            self.whole(
+                &source.file,
+                format!("there are more mistakes in it than the {MOST} that are told"),
+                Some("mend these first"),
+            );
         }
     }
 
     /// In the order of the files as first met, then of the lines.
     pub(super) fn sort(&mut self) {
         let mut order: Vec<PathBuf> = Vec::new();
-        for problem in &self.0 {
+        for problem in &self.found {
             if !order.contains(&problem.file) {
                 order.push(problem.file.clone());
             }
         }
-        self.0.sort_by_key(|problem| (order.iter().position(|file| *file == problem.file), problem.at));
+        self.found.sort_by_key(|problem| (order.iter().position(|file| *file == problem.file), problem.at));
     }
 }
 
@@ -96,10 +116,10 @@ impl<'p> IntoIterator for &'p Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for problem in &self.0 {
+        for problem in &self.found {
             writeln!(f, "{problem}")?;
         }
-        match self.0.len() {
+        match self.found.len() {
             1 => write!(f, "1 problem"),
             count => write!(f, "{count} problems"),
         }

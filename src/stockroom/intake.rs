@@ -24,6 +24,8 @@ use crate::{
 
 /// So many bad rows are told with their lines; the others are counted.
 const TOLD: usize = 20;
+/// So many characters of a cell are told.
+const SHOWN: usize = 60;
 /// The most rows of one import.
 const MOST_ROWS: u64 = 2_000_000;
 /// The longest SKU and warehouse, in characters.
@@ -210,6 +212,11 @@ impl Intake {
                 }
                 Err(why) => self.fault(row.line, &why),
             }
+            if self.done.rows > MOST_ROWS {
+                // Each row costs memory to know it again: what goes on without end is not read on.
+                self.broken = true;
+                return Ok(());
+            }
             if self.batch.len() >= PART_ROWS {
                 self.flush().await?;
             }
@@ -291,18 +298,19 @@ impl Intake {
         };
         if !self.warehouses.iter().any(|known| known == warehouse) {
             return Err(format!(
-                "there is no warehouse `{warehouse}`; known: {}",
+                "there is no warehouse `{}`; known: {}",
+                shown(warehouse),
                 self.warehouses.join(", ")
             ));
         }
         let quantity = quantity(cell(columns.quantity), self.asked.delta)?;
-        let row = FeedRow(sku.to_owned(), warehouse.to_owned(), quantity, 0);
-        if !self.asked.delta && !self.seen.insert(stable_hash(&format!("{}\0{}", row.0, row.1))) {
-            return Err(format!("{sku} in {warehouse} is named for the second time"));
-        }
         self.done.rows += 1;
         if self.done.rows > MOST_ROWS {
             return Err(format!("more than {MOST_ROWS} rows: import it in parts"));
+        }
+        let row = FeedRow(sku.to_owned(), warehouse.to_owned(), quantity, 0);
+        if !self.asked.delta && !self.seen.insert(stable_hash(&format!("{}\0{}", row.0, row.1))) {
+            return Err(format!("{sku} in {warehouse} is named for the second time"));
         }
         if !self.named.contains(warehouse) {
             self.named.insert(warehouse.to_owned());
@@ -406,7 +414,8 @@ pub fn check_name<'t>(field: &str, text: &'t str) -> Result<&'t str, String> {
 }
 
 fn quantity(text: &str, delta: bool) -> Result<i64, String> {
-    let number: i64 = text.parse().map_err(|_| format!("`quantity` must be a whole number, not `{text}`"))?;
+    let number: i64 =
+        text.parse().map_err(|_| format!("`quantity` must be a whole number, not `{}`", shown(text)))?;
     if !delta && number < 0 {
         return Err(format!("`quantity` is {number}: a shelf cannot hold less than nothing"));
     }
@@ -414,6 +423,14 @@ fn quantity(text: &str, delta: bool) -> Result<i64, String> {
         return Err(format!("`quantity` is {number}: more than {MOST_UNITS}"));
     }
     Ok(number)
+}
+
+/// A cell as it is told: its beginning, where it is long.
+fn shown(cell: &str) -> String {
+    match cell.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &cell[..end]),
+        None => cell.to_owned(),
+    }
 }
 
 fn failed(error: StoreError) -> Refused {

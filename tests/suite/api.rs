@@ -1,7 +1,7 @@
 //! The HTTP API over the memory store: every route, every refusal, paging.
 
 mod cancellation;
-mod rubbish;
+pub(crate) mod rubbish;
 pub(crate) mod shop;
 mod sockets;
 

@@ -496,6 +496,24 @@ fn a_broken_file_does_not_hide_the_others() {
     assert!(problems.to_string().contains("d.toml: line 2 is not UTF-8"), "{problems}");
 }
 
+/// Each mistake was compared with all before it, and the file read from its beginning for each: a file of another kind
+/// within the size that is read took hours, in a running daemon's reload too.
+#[test]
+fn a_file_that_is_wrong_on_each_line_is_told_in_part() {
+    let lines = |line: &dyn Fn(usize) -> String| (0..10_000).map(line).collect::<Vec<_>>().concat();
+    for text in [
+        lines(&|_| "a = 1\n".to_owned()),
+        lines(&|n| format!("k{n} = 1\n")),
+        lines(&|n| format!("]{n}\n")),
+        lines(&|_| "[[merchant]]\n".to_owned()),
+    ] {
+        let problems = Place::new(&text).problems();
+        assert_eq!(problems.len(), 201, "{}", &text[..20]);
+        let told = problems.to_string();
+        assert!(told.contains("there are more mistakes in it than the 200 that are told"), "{told}");
+    }
+}
+
 #[test]
 fn a_missing_file_says_so() {
     let folder = tempfile::tempdir().unwrap();

@@ -8,6 +8,7 @@ mod mutation;
 mod plan;
 mod power;
 mod readme;
+mod rubbish;
 mod security;
 mod stock;
 mod store;

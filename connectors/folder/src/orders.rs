@@ -39,6 +39,8 @@ pub(crate) struct Reading {
 pub(crate) fn read(name: &str, bytes: &[u8], table: &Table) -> Reading {
     let mut groups: Vec<Group> = Vec::new();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    // The group of the row before.
+    let mut above: Option<usize> = None;
     for (place, row) in table.rows.iter().enumerate() {
         let cells = Cells { table, row };
         match cells.id("order_number") {
@@ -48,18 +50,18 @@ pub(crate) fn read(name: &str, bytes: &[u8], table: &Table) -> Reading {
                     groups.len() - 1
                 });
                 groups[group].rows.push(place);
+                above = Some(group);
             }
             unreadable => {
                 let why = unreadable.err().unwrap_or_else(|| "`order_number` is blank".to_owned());
                 // The row may go on the order above it: that one must not ship without it.
-                if let Some(above) =
-                    groups.iter_mut().find(|group| place > 0 && group.rows.last() == Some(&(place - 1)))
-                {
+                if let Some(above) = above.map(|group| &mut groups[group]) {
                     let line = row.line;
                     above.spoiled.get_or_insert(format!(
                         "line {line} has no readable order number and may belong to this order"
                     ));
                 }
+                above = Some(groups.len());
                 groups.push(Group { rows: vec![place], spoiled: Some(why), ..Group::default() });
             }
         }

@@ -95,9 +95,12 @@ fn read_products(bytes: &[u8], label: &str, first: bool) -> std::result::Result<
     }
     let mut variants = Vec::new();
     let mut seen = BTreeSet::new();
-    for row in reader.records() {
+    for (before, row) in reader.records().enumerate() {
         let row = row.map_err(|error| format!("it cannot be read as CSV: {error}"))?;
         let line = row.position().map_or(0, csv::Position::line);
+        if before == wire::MOST_ROWS {
+            return Err(format!("line {line}: it has more than {} rows", wire::MOST_ROWS));
+        }
         let cell = |name: &str| places.get(name).and_then(|place| row.get(*place)).unwrap_or_default();
         let sku = cell("sku");
         let id = if cell("variant_id").is_empty() { sku } else { cell("variant_id") };

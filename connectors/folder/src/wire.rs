@@ -47,6 +47,12 @@ pub(crate) const COLUMNS: &[(&str, bool)] = &[
 /// The columns that a file of rejected rows has besides its own. A corrected one may come back with them.
 pub(crate) const ASIDE_COLUMNS: [&str; 3] = ["file", "line", "reason"];
 
+/// Most rows of a file: what is made of a row is far larger than the row, and a file is read in one go. A file of the
+/// largest size with a line's worth in each row has fewer.
+pub(crate) const MOST_ROWS: usize = 250_000;
+/// Most cells of a row. A file of rejected rows has as many in each of them as the longest has.
+pub(crate) const MOST_CELLS: usize = 256;
+
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// A file's rows.
@@ -96,7 +102,18 @@ impl Table {
         let mut record = csv::ByteRecord::new();
         let unreadable = |error: csv::Error| format!("it cannot be read as CSV: {error}");
         while reader.read_byte_record(&mut record).map_err(unreadable)? {
-            let start = record.position().map_or(0, |position| position.byte() as usize);
+            let (start, line) =
+                record.position().map_or((0, 1), |position| (position.byte() as usize, position.line()));
+            if record.len() > MOST_CELLS {
+                let cells = record.len();
+                return Err(format!("line {line}: the row has {cells} cells, more than {MOST_CELLS}"));
+            }
+            // The header is one of them.
+            if records.len() > MOST_ROWS {
+                return Err(format!(
+                    "line {line}: the file has more than {MOST_ROWS} rows: send it in parts"
+                ));
+            }
             records.push((start..reader.position().byte() as usize, cells(&record)));
         }
         let mut lines = Lines { body, at: 0, line: 1 };
@@ -105,8 +122,11 @@ impl Table {
             let start = span.start + blank;
             let line = lines.to(start);
             let last = lines.to(span.start + body[span.clone()].trim_ascii_end().len().max(blank));
-            let fault = faults.iter().find(|fault| (line..=last).contains(*fault));
-            let fault = fault.map(|line| format!("line {line}: text stands after a closing quote"));
+            // The faults are in the order of the lines: each is looked up, not looked for.
+            let fault = faults.get(faults.partition_point(|fault| *fault < line));
+            let fault = fault
+                .filter(|fault| **fault <= last)
+                .map(|line| format!("line {line}: text stands after a closing quote"));
             Row { line, span: start + skipped..span.end + skipped, cells, fault }
         });
         let header = rows.next().ok_or("the file has no header")?;

@@ -291,6 +291,36 @@ async fn a_useless_file_goes_aside_whole_and_the_others_go_on() {
     assert_eq!(files.names("/shop/archive"), ["c.csv"]);
 }
 
+/// Within the file's limit, what is made of its rows would have been gigabytes, for the rejected ones terabytes, and
+/// its quotes and its rows without a number minutes of work.
+#[tokio::test]
+async fn a_hostile_file_costs_no_more_than_a_large_one() {
+    let largest = 8 << 20;
+    let of = |row: &str, bytes: usize| format!("{HEADER}\n{}", row.repeat(bytes / row.len()));
+    let wide = format!("{}\n{}", ",".repeat(100_000), "x,y\n".repeat(200_000));
+    for (text, why) in [
+        (of("x\n", largest - 100), "line 250002: the file has more than 250000 rows: send it in parts"),
+        (of(&wide, largest / 2), "line 2: the row has 100001 cells, more than 256"),
+        (format!("a{}", ",a".repeat(largest / 2 - 10)), "line 1: the row has 4194295 cells, more than 256"),
+    ] {
+        let files = files();
+        files.put("/shop/inbox/a.csv", text);
+        let (orders, aside) = sorted(pulled(&files).await);
+        assert_eq!((orders.len(), aside.len()), (0, 1));
+        assert!(aside[0].reason.contains(why), "{}", aside[0].reason);
+        assert_eq!(files.names("/shop/aside").len(), 2, "the file, and why");
+    }
+    // Each row looked for its fault among all of them, and for the row above it among all orders.
+    for (row, told) in [("\"a\"b,x\n", 1), (",x\n", 100_000)] {
+        let files = files();
+        let begun = tokio::time::Instant::now();
+        files.put("/shop/inbox/a.csv", of(row, 100_000 * row.len()));
+        let (orders, aside) = sorted(pulled(&files).await);
+        assert_eq!((orders.len(), aside.len()), (0, told));
+        assert!(begun.elapsed().as_secs() < 60, "{row:?} took {:?}", begun.elapsed());
+    }
+}
+
 #[tokio::test]
 async fn a_file_is_taken_when_it_is_complete() {
     let files = files();

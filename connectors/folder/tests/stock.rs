@@ -110,9 +110,13 @@ async fn the_catalogue_is_read_by_its_columns_in_pages() {
     let rows = (0..1234).map(|n| format!("A-{n}\n")).collect::<Vec<_>>().concat();
     put(&files, &format!("sku\n{rows}"));
     assert_eq!(all(&*channel).await.expect("read").len(), 1234);
-    for (broken, why) in
-        [("title\nx\n", "lacks `sku`"), ("sku,SKU\na,b\n", "twice"), ("sku\na,b\n", "as CSV")]
-    {
+    let endless = format!("sku\n{}", "a\n".repeat(250_001));
+    for (broken, why) in [
+        ("title\nx\n", "lacks `sku`"),
+        ("sku,SKU\na,b\n", "twice"),
+        ("sku\na,b\n", "as CSV"),
+        (&endless, "line 250002: it has more than 250000 rows"),
+    ] {
         put(&files, broken);
         let error = channel.products(None).await.expect_err("broken");
         assert!(error.kind == ErrorKind::Malformed && error.message.contains(why), "{error}");

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::shop::{Shop, get, send};
 
 /// Every command with a body that would do.
-fn commands() -> Vec<(Method, String, Value)> {
+pub(crate) fn commands() -> Vec<(Method, String, Value)> {
     let line = || json!([{ "id": "l1", "quantity": 1 }]);
     let parcel = json!({
         "carrier": "UPS", "service": "Ground", "tracking": "1Z1", "tracking_url": "https://example.com/1Z1",

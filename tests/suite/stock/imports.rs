@@ -106,6 +106,27 @@ async fn one_bad_row_refuses_all_and_each_is_told_with_its_line() {
     assert!(figures(&store).await.is_empty() && store.feeds().await.unwrap().is_empty());
 }
 
+/// Each row was remembered for as long as rows came, and each cell at fault was told whole.
+#[tokio::test]
+async fn a_file_without_end_is_not_remembered_without_end_and_a_long_cell_is_told_in_short() {
+    let store = Arc::new(MemoryStore::new());
+    let room = room(&store);
+    let mut intake = Intake::begin(room.clone(), Asked::default(), houses()).await.unwrap();
+    // The first is at fault, so that none is staged: the others are read all the same.
+    let long = "9".repeat(16_000);
+    intake.push(format!("sku,warehouse,quantity\nA,main,{long}\n").as_bytes()).await.unwrap();
+    for thousand in 0..2_200 {
+        let rows = (0..1000).map(|n| format!("{thousand}.{n},main,1\n")).collect::<Vec<_>>().concat();
+        intake.push(rows.as_bytes()).await.unwrap();
+    }
+    let refused = intake.finish().await.err().unwrap();
+    assert!(
+        refused.message.ends_with("line 2000003: more than 2000000 rows: import it in parts"),
+        "{refused}"
+    );
+    assert!(refused.message.len() < 300, "{} bytes are told", refused.message.len());
+}
+
 #[tokio::test]
 async fn a_short_file_is_an_error_unless_it_is_said_to_be_partial() {
     let store = Arc::new(MemoryStore::new());
