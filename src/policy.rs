@@ -107,6 +107,12 @@ impl Policy {
         self.since == Timestamp::MAX_UTC
     }
 
+    /// Whether the channel can be asked for its parcels. Where that is not known (the files do not name the merchant
+    /// now), yes: a write of unknown outcome that is repeated without a look may be told twice.
+    pub fn may_find_fulfillments(&self) -> bool {
+        self.capabilities.finds_fulfillments || self.is_suspended()
+    }
+
     /// For a merchant that the files no longer name: what is decided stays, the supplier can go on recording
     /// facts, nothing new is routed and nothing is sent.
     pub fn suspended(merchant: &str, channel: &str) -> Self {

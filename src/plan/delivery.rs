@@ -488,7 +488,7 @@ fn failed(
         ErrorKind::Indeterminate | ErrorKind::Malformed if looked => true,
         ErrorKind::Indeterminate => {
             write.uncertain = true;
-            let finds = policy.capabilities.finds_fulfillments && write.kind == WriteKind::Create;
+            let finds = policy.may_find_fulfillments() && write.kind == WriteKind::Create;
             let look_first = finds || write.kind == WriteKind::Split;
             if look_first {
                 write.state = WriteState::Indeterminate { since };

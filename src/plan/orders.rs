@@ -292,9 +292,8 @@ pub fn retry_write(record: &mut Record, key: &str, policy: &Policy, now: Timesta
             if write.given_up || write.state.is_parked() =>
         {
             write.given_up = false;
-            let look = policy.capabilities.finds_fulfillments
-                && write.kind == WriteKind::Create
-                && write.attempts > 0;
+            let look =
+                policy.may_find_fulfillments() && write.kind == WriteKind::Create && write.attempts > 0;
             write.state = if look { WriteState::Indeterminate { since: now } } else { WriteState::Pending };
             write.next_at = now;
         }

@@ -128,6 +128,22 @@ pub(crate) async fn look(world: &World, diary: &Diary, log: &Log) {
     stock::shown(world, &books).await;
     nothing_invented(world, &books, &deeds);
     acknowledged(world, &books, &deeds, true);
+    stories(world, &books).await;
+}
+
+/// What the daemon itself has to say of the orders that a broken promise names.
+async fn stories(world: &World, books: &Books) {
+    let broken = world.journal.violations().join("\n");
+    for id in books
+        .orders
+        .keys()
+        .filter(|id| broken.contains(&format!("{id}\"")) || broken.contains(&format!("{id}:")))
+    {
+        let why = get(world, &format!("/v1/orders/{id}/why")).await;
+        for line in why["timeline"].as_array().into_iter().flatten() {
+            world.journal.note(format!("story of {id}: {line}"));
+        }
+    }
 }
 
 /// No secret, no address, no panic.

@@ -59,6 +59,10 @@ impl Journal {
         self.lock().counts.get(group).and_then(|of| of.get(name)).copied().unwrap_or(0)
     }
 
+    pub(crate) fn violations(&self) -> Vec<String> {
+        self.lock().violations.clone()
+    }
+
     /// A promise was broken.
     pub(crate) fn violation(&self, what: &str, text: impl AsRef<str>) {
         let text = format!("{what}: {}", text.as_ref());

@@ -305,6 +305,32 @@ fn a_merchant_that_the_files_no_longer_name_waits() {
 }
 
 #[test]
+fn a_write_of_unknown_outcome_is_looked_for_though_the_files_did_not_name_the_merchant_meanwhile() {
+    let lost = Outcome::Failed(Error::new(ErrorKind::Indeterminate, "write", "connection lost"));
+    let gone = Policy::suspended("m", "shop");
+    let told = |record: &Record| matches!(record.writes[0].state, WriteState::Done { .. });
+    let (mut remote, mut record, policy, now) = settled(&[("A7", 2)]);
+    command(&mut record, 1, ups("T1", &[("l1", 1)]), &policy, now).expect("shipped");
+    let key = record.writes[0].key.clone();
+    let step = delivery::start(&mut record, &key, Some(&[]), &policy, now).expect("sent");
+    remote.perform(&step);
+    delivery::finish(&mut record, &key, &lost, &gone, now, 0.5);
+    quiet(&mut remote, &mut record, &policy, now);
+    assert!(remote.fulfillments.len() == 1 && told(&record), "told once, and found");
+    // And one that was parked, and is retried then.
+    let (mut remote, mut record, policy, now) = settled(&[("A7", 2)]);
+    command(&mut record, 1, ups("T1", &[("l1", 1)]), &policy, now).expect("shipped");
+    let key = record.writes[0].key.clone();
+    let step = delivery::start(&mut record, &key, Some(&[]), &policy, now).expect("sent");
+    remote.perform(&step);
+    let refused = Outcome::Failed(Error::new(ErrorKind::Rejected, "write", "a proxy says no"));
+    delivery::finish(&mut record, &key, &refused, &policy, now, 0.5);
+    command(&mut record, 1, Command::RetryWrite { key }, &gone, now).expect("retried");
+    quiet(&mut remote, &mut record, &policy, now);
+    assert!(remote.fulfillments.len() == 1 && told(&record), "told once, and found");
+}
+
+#[test]
 fn what_was_taken_back_while_the_files_did_not_name_the_merchant_is_when_they_do() {
     // Whether the channel takes parcels back, and hears of it; whether the void is sent; whether a person is asked.
     for (voids, notices, sent, asked) in
