@@ -33,6 +33,8 @@ pub(crate) const BATCH: usize = 1000;
 
 /// Largest file that is read, in bytes.
 const LARGEST: u64 = 32 << 20;
+/// Rows of a catalogue that are passed over, told one by one.
+const MOST_TOLD: usize = 20;
 /// Variants of one page.
 const PAGE: usize = 500;
 
@@ -95,6 +97,7 @@ fn read_products(bytes: &[u8], label: &str, first: bool) -> std::result::Result<
     }
     let mut variants = Vec::new();
     let mut seen = BTreeSet::new();
+    let mut skipped = 0_usize;
     for (before, row) in reader.records().enumerate() {
         let row = row.map_err(|error| format!("it cannot be read as CSV: {error}"))?;
         let line = row.position().map_or(0, csv::Position::line);
@@ -112,8 +115,9 @@ fn read_products(bytes: &[u8], label: &str, first: bool) -> std::result::Result<
             None
         };
         if let Some(fault) = fault {
-            // Told once a reading, not once a page.
-            if first {
+            skipped += 1;
+            // Told once a reading, not once a page, and not a quarter of a million times.
+            if first && skipped <= MOST_TOLD {
                 tracing::warn!(
                     event = "folder.product_skipped",
                     channel = label,
@@ -137,6 +141,14 @@ fn read_products(bytes: &[u8], label: &str, first: bool) -> std::result::Result<
             writable,
             updated_at: None,
         });
+    }
+    if first && skipped > MOST_TOLD {
+        tracing::warn!(
+            event = "folder.product_skipped",
+            channel = label,
+            rows = skipped,
+            "More rows of products.csv are passed over than are told one by one"
+        );
     }
     Ok(variants)
 }
