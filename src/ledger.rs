@@ -108,6 +108,11 @@ impl Ledger {
         let _ = self.ruled.subscribe().wait_for(|ruled| *ruled).await;
     }
 
+    /// Whether rules are in force.
+    pub fn is_ruled(&self) -> bool {
+        *self.ruled.borrow()
+    }
+
     /// The rules of all channels in force.
     pub fn policies(&self) -> Arc<Policies> {
         self.policies.load_full()

@@ -126,7 +126,8 @@ impl Policy {
             require_paid: true,
             accept_authorized: false,
             fields: Fields::default(),
-            cancel_at_once: true,
+            // Whether the merchant wants to be asked is not known: the supplier is.
+            cancel_at_once: false,
             capabilities: Capabilities::default(),
             mirror_splits: false,
             read_back: Duration::from_secs(60),
@@ -161,6 +162,16 @@ impl Policies {
         self.channels
             .get(&key)
             .cloned()
-            .unwrap_or_else(|| std::sync::Arc::new(Policy::suspended(merchant, channel)))
+            .unwrap_or_else(|| std::sync::Arc::new(self.suspended(merchant, channel)))
+    }
+
+    /// What is the supplier's own holds for a merchant that the files no longer name as well.
+    fn suspended(&self, merchant: &str, channel: &str) -> Policy {
+        let mut policy = Policy::suspended(merchant, channel);
+        policy.warehouses.clone_from(&self.warehouses);
+        if let Some(other) = self.channels.values().next() {
+            (policy.read_back, policy.retry_cap) = (other.read_back, other.retry_cap);
+        }
+        policy
     }
 }

@@ -103,6 +103,7 @@ impl Daemon {
     pub(super) async fn rewire(&mut self, rewiring: Rewiring) -> Result<String, DaemonError> {
         let Rewiring { channels, policies } = rewiring;
         let zone = policies.zone;
+        let reload = self.shared.ledger.is_ruled();
         self.shared.ledger.set_policies(policies);
         let bindings = check_bindings(&self.shared.ledger, &channels).await?;
         let wanted: BTreeMap<ChannelKey, ChannelWiring> = channels
@@ -144,6 +145,14 @@ impl Daemon {
             } else if diff.rescheduled.contains(&key) {
                 self.reschedule(&key, wiring);
                 self.mark_stock(&key, Instant::now());
+            }
+            if reload && diff.added.contains(&key) {
+                // What people said while the files did not name the merchant was noted, and is decided now.
+                let agenda = self.shared.ledger.agenda();
+                let at = self.shared.ledger.clock().now();
+                for id in agenda.active_of(&key.merchant, &key.channel) {
+                    agenda.set(&id, Some(at));
+                }
             }
             // Rules may have changed for any channel: what waited may go now.
             self.shared.ledger.agenda().recall(&key.merchant, &key.channel);

@@ -173,12 +173,15 @@ fn parcel(record: &mut Record, index: usize, policy: &Policy, now: Timestamp) ->
     changed
 }
 
-/// The channel shows nothing (more) of an orphaned `create`: there is nothing to take back there by hand.
+/// The channel shows nothing (more) of an orphaned `create`: there is nothing to take back there by hand, unless another
+/// of the same parcel was left behind too.
 pub(super) fn nothing_by_hand(record: &mut Record, at: usize) {
     let create = &record.writes[at];
-    if create.orphaned && create.made.is_empty() {
-        let done = by_hand(record, at);
-        record.alerts.retain(|alert| alert.text != done);
+    let left =
+        |write: &Write| write.is_of(create.order, create.parcel) && write.orphaned && !write.made.is_empty();
+    if create.orphaned && !record.writes.iter().any(left) {
+        let done = format!("{},", to_take_back(record, create));
+        record.alerts.retain(|alert| alert.code != "void-by-hand" || !alert.text.starts_with(&done));
     }
 }
 
@@ -195,12 +198,15 @@ pub(super) fn ask_by_hand(record: &mut Record, at: usize, now: Timestamp) {
 fn by_hand(record: &Record, at: usize) -> String {
     let create = &record.writes[at];
     let number = told_last(record, at).tracking.number.as_deref();
-    let number = number.map_or_else(String::new, |number| format!(", tracking {number},"));
+    let number = number.map_or_else(|| "without a number".to_owned(), |number| format!("tracking {number}"));
     format!(
-        "parcel p{} of {}{number} was taken back: this channel cannot take it back by itself, do it there by hand",
-        create.parcel,
-        record.id.order(create.order)
+        "{}, {number}, was taken back: this channel cannot take it back by itself, do it there by hand",
+        to_take_back(record, create)
     )
+}
+
+fn to_take_back(record: &Record, create: &Write) -> String {
+    format!("parcel p{} of {}", create.parcel, record.id.order(create.order))
 }
 
 /// The `create` that tells a parcel: the last that was neither replaced nor taken back.

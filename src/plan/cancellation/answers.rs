@@ -13,7 +13,11 @@ use crate::{
 /// of its units are cancelled here, and rejected otherwise. Answers whether something changed.
 pub(in crate::plan) fn answers(record: &mut Record, policy: &Policy, now: Timestamp) -> bool {
     let mut changed = withdraw(record, now);
-    if !policy.capabilities.answers_cancellations || (policy.shadow && !record.shadow) {
+    // A request is seen only where it can be answered, also while the files do not name the merchant: owed, the answer goes
+    // when they do.
+    if !(policy.capabilities.answers_cancellations || policy.is_suspended())
+        || (policy.shadow && !record.shadow)
+    {
         return changed;
     }
     for at in 0..record.seen.cancellation_requests.len() {

@@ -27,7 +27,7 @@ use portald::{
         routing::Catalogue,
     },
     policy::{Fields, Policies, Policy},
-    record::RecordId,
+    record::{GateName, RecordId},
     scheduler::{Schedules, Tick},
     store::{
         Store,
@@ -101,6 +101,7 @@ fn policy(merchant: &str) -> Policy {
         catalogue: Catalogue::new(&["ACME-*".to_owned()], BTreeMap::new(), BTreeMap::new()).unwrap(),
         fields: Fields::default(),
         capabilities: CAPABILITIES,
+        cancel_at_once: true,
         ..Policy::suspended(merchant, "shop")
     }
 }
@@ -484,6 +485,29 @@ async fn a_sweep_finds_what_the_cursor_missed_and_counts_it() {
     world.ask(|done| Request::Sweep { merchant: Some("bluefin".to_owned()), done }).await.unwrap();
     pass(5).await;
     assert_eq!(world.board.get("bluefin", "shop").repaired, 2, "a second sweep finds nothing");
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_person_said_while_the_files_did_not_name_the_merchant_is_done_when_they_do() {
+    let (shop, other) = (shop("bluefin"), shop("other"));
+    shop.place("1", start());
+    shop.state().orders.get_mut(&"1".into()).unwrap().holds.push("fraud review".to_owned());
+    let world = World::start(vec![wiring(&shop, 1), wiring(&other, 1)]);
+    pass(1).await;
+    let id = RecordId("bluefin.shop.1".to_owned());
+    let held = async || world.ledger.record(&id).await.unwrap().unwrap().lines[0].held;
+    assert_eq!(held().await, 2);
+    *world.files.lock().unwrap() = Ok(rewiring(vec![wiring(&other, 1)]));
+    world.ask(|done| Request::Reload { done }).await.unwrap();
+    let command = Command::Release { overrides: vec![GateName::ChannelHold] };
+    world.ledger.command("bluefin.shop.1", Ask { command, key: None, if_match: None }).await.unwrap();
+    pass(60).await;
+    assert_eq!(held().await, 2, "nothing new is routed meanwhile");
+    *world.files.lock().unwrap() = Ok(rewiring(vec![wiring(&shop, 1), wiring(&other, 1)]));
+    world.ask(|done| Request::Reload { done }).await.unwrap();
+    pass(5).await;
+    assert_eq!(held().await, 0);
     world.end().await;
 }
 

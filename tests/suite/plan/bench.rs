@@ -70,6 +70,11 @@ pub(crate) enum Do {
     Release(u32),
     Retry,
     Drop,
+    // The files.
+    /// The merchant is taken out of them.
+    Leave,
+    /// It is back.
+    Return,
 }
 use Do::*;
 
@@ -96,6 +101,8 @@ pub(crate) struct Bench {
     parcels: u32,
     flying: Option<(String, Step)>,
     seen: usize,
+    /// The rules of a merchant that is not in the files now.
+    away: Option<Policy>,
 }
 
 impl Bench {
@@ -108,7 +115,7 @@ impl Bench {
         let now = at(0);
         let record = import(&remote, &policy, now);
         let seen = record.timeline.len();
-        Self { remote, record, policy, now, parcels: 0, flying: None, seen }
+        Self { remote, record, policy, now, parcels: 0, flying: None, seen, away: None }
     }
 
     /// Does these things one after the other; after each the record must hold together.
@@ -153,6 +160,14 @@ impl Bench {
             Want(line, to) => {
                 remote.lines[line].wanted = to.max(remote.fulfilled(&remote.lines[line].id));
                 remote.touch();
+            }
+            Leave => {
+                let gone = Policy::suspended(&self.policy.merchant, &self.policy.channel);
+                self.away = Some(std::mem::replace(&mut self.policy, gone));
+            }
+            Return => {
+                self.policy = self.away.take().expect("it is away");
+                plan::reconcile(&mut self.record, &self.policy, self.now);
             }
             AddLine(sku, units) => remote.add_line(sku, units),
             RemoveLine(line) => {

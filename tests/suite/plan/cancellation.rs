@@ -160,6 +160,8 @@ fn every_request_by_policy_is_a_request() {
         rows![
             "before the hand-off too": THREE, &[Want(0, 2), Pull]
                 => "A7: 3 open, 1 asked" | "1 open" | "cancel-requested" | "order.changed, cancel.requested";
+            "also while the files do not name the merchant": THREE, &[Want(0, 2), Pull, Leave]
+                => "A7: 3 open, 1 asked" | "1 open" | "cancel-requested" | "order.changed, cancel.requested";
             "accepted, it comes back in the same order": THREE, &[Want(0, 2), Pull, Accept(1, ALL), Want(0, 3), Pull]
                 => "A7: 3 open" | "1 open" | "-" | "";
             "what no gate let through yet leaves at once": THREE, &[Pay(false), Want(0, 5), Pull, Want(0, 3), Pull]

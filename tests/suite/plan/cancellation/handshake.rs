@@ -71,6 +71,14 @@ fn a_request_is_answered_with_the_suppliers_word() {
             0,
         ),
         (
+            "accepted while the files do not name the merchant",
+            THREE,
+            &[Ack(1), Ask(0, 3), Pull, Leave, Accept(1, ALL), Return, Quiet],
+            "A7: 3 cancelled",
+            "accept done",
+            0,
+        ),
+        (
             "withdrawn before the answer",
             THREE,
             &[Ack(1), Ask(0, 2), Pull, Withdraw, Pull],
