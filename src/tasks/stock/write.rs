@@ -84,15 +84,18 @@ impl Push<'_> {
         Ok(if outdated { Ended::Outdated } else { Ended::All })
     }
 
-    /// The last line: what may leave of a batch, by the rules and the catalogue as they are now. `None`: a person stepped
-    /// in meanwhile, and nothing more leaves.
+    /// The last line: what may leave of a batch, by the rules and the catalogue as they are now. `None`: a person or
+    /// a reload stepped in meanwhile, and nothing more leaves.
     async fn sieved(&mut self, batch: Vec<Planned>, reason: RunReason) -> Result<Option<Sieved>, Failure> {
         let state = self.state().await?;
         let wanted = match reason {
             RunReason::Schedule => state.undo.is_none() && state.stopped.is_none() && !state.held,
             RunReason::Undo(run) => state.undo == Some(run),
         };
-        if !wanted {
+        // A reload may have turned it off in the middle: a run that was cut is not done, and an undo stays to be done.
+        let policy = self.policy();
+        let off = policy.is_suspended() || policy.shadow || !policy.stock.sync;
+        if !wanted || off {
             return Ok(None);
         }
         self.begin(reason, false).await?;

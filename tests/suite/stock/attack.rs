@@ -179,6 +179,18 @@ async fn a_run_that_was_not_taken_back_in_shadow_is_not_forgotten() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_was_not_taken_back_while_it_was_turned_off_is_not_forgotten() {
+    let mut world = shop(CAN, 2).await;
+    undo(&world, 1).await;
+    world.rule(|policy| policy.stock.sync = false);
+    assert!(world.push().await.well);
+    assert_eq!((figures(&world, 2), world.state().await.undo), (vec![10, 10], Some(1)));
+    world.rule(|policy| policy.stock.sync = true);
+    assert!(world.push().await.well);
+    assert_eq!((figures(&world, 2), world.state().await.undo), (vec![1, 1], None));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_write_that_comes_to_pass_too_late_is_found_within_hours_not_a_day() {
     let world = shop(Capabilities { compare_and_set_stock: false, ..CAN }, 2).await;
     tell(&world, 0..1, 14).await;
