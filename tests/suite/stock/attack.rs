@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use portald::{
-    policy::StockRules,
+    policy::{Policies, StockRules},
     stock::{Answer, Flagged, ProductFlag, SCHEMA, StockState},
     store::{Changes, ChannelState, StockChanges, Store, memory::MemoryStore},
 };
@@ -179,15 +179,19 @@ async fn a_run_that_was_not_taken_back_in_shadow_is_not_forgotten() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_was_not_taken_back_while_it_was_turned_off_is_not_forgotten() {
-    let mut world = shop(CAN, 2).await;
+async fn an_undo_that_is_turned_off_in_the_middle_is_not_forgotten() {
+    let mut world = shop(CAN, 6).await;
     undo(&world, 1).await;
-    world.rule(|policy| policy.stock.sync = false);
+    let on = world.ledger.policies();
+    let reload = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        world.ledger.set_policies(Policies { warehouses: on.warehouses.clone(), ..Policies::default() });
+    };
+    tokio::join!(world.push(), reload);
+    assert_eq!((figures(&world, 6), world.state().await.undo), (vec![1, 1, 1, 10, 10, 10], Some(1)));
+    world.rule(|_| {});
     assert!(world.push().await.well);
-    assert_eq!((figures(&world, 2), world.state().await.undo), (vec![10, 10], Some(1)));
-    world.rule(|policy| policy.stock.sync = true);
-    assert!(world.push().await.well);
-    assert_eq!((figures(&world, 2), world.state().await.undo), (vec![1, 1], None));
+    assert_eq!((figures(&world, 6), world.state().await.undo), (vec![1; 6], None));
 }
 
 #[tokio::test(start_paused = true)]
