@@ -344,12 +344,20 @@ async fn from_the_older_backup(
     quiet(&daemon).await;
 
     let after = play.shown();
+    // What the shop refused while it held the order, and takes now that it does not.
+    let refused: BTreeSet<String> = before
+        .iter()
+        .flat_map(|order| order["shipments"].as_array().expect("a list"))
+        .filter(|parcel| parcel["push"] == "parked")
+        .filter_map(|parcel| parcel["tracking"].as_str().map(str::to_owned))
+        .collect();
     let mut late = 0;
     for (order, parcels) in shown {
         let now = &after[order];
         // A parcel that was owed in the backup, and voided after it before it was ever sent: nothing tells of that.
-        let (fresh, sent): (Vec<_>, Vec<_>) =
-            now.difference(parcels).partition(|(number, _)| play.never_sent(ever, number));
+        let (fresh, sent): (Vec<_>, Vec<_>) = now.difference(parcels).partition(|(number, _)| {
+            play.never_sent(ever, number) || refused.contains(number) && !ever.contains(number)
+        });
         late += fresh.len();
         if !sent.is_empty() || !parcels.is_subset(now) {
             let why = daemon.get(&format!("/v1/orders/{order}/why")).await;
