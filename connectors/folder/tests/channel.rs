@@ -4,24 +4,17 @@ use std::{collections::BTreeMap, fmt::Write as _, io::ErrorKind as Io, path::Pat
 
 use proptest::prelude::*;
 use sdk::{
-    Channel, Connector, Context, DeliveryKind, ErrorKind, Files, FulfillmentRequest, Http, LineKind,
-    LineQuantity, Order, OrderState, OtherParcel, Payment, PullRequest, Pulled, RemoteId, Result, Timestamp,
-    Tokens, TrackingSet, TrackingUpdate, TransportError, Unreadable,
+    Channel, Connector, Context, DeliveryKind, ErrorKind, Files, FulfillmentRequest, LineKind, LineQuantity,
+    Order, OrderState, OtherParcel, Payment, PullRequest, Pulled, RemoteId, Result, Timestamp, Tokens,
+    TrackingSet, TrackingUpdate, Unreadable,
     settings::{Problem, Secrets, Section},
-    testkit::memory_files::{Fault, MemoryFiles},
+    testkit::{
+        Nowhere,
+        memory_files::{Fault, MemoryFiles},
+    },
 };
 
 struct Nothing;
-
-#[sdk::async_trait]
-impl Http for Nothing {
-    async fn send(
-        &self,
-        _: http::Request<bytes::Bytes>,
-    ) -> std::result::Result<http::Response<bytes::Bytes>, TransportError> {
-        Err(TransportError::Connect("there is no network here".to_owned()))
-    }
-}
 
 #[sdk::async_trait]
 impl Tokens for Nothing {
@@ -70,7 +63,7 @@ fn connect_with(files: &Arc<MemoryFiles>, more: &str) -> Arc<dyn Channel> {
     assert_eq!(problems, []);
     configured.expect("settings").connect(Context {
         label: "bluefin/files".to_owned(),
-        http: Arc::new(Nothing),
+        http: Arc::new(Nowhere),
         files: files.clone(),
         clock: files.clone(),
         tokens: Arc::new(Nothing),

@@ -4,23 +4,15 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use sdk::{
-    Channel, Connector, Context, ErrorKind, Http, RemoteId, Result, StockChange, StockOutcome, StockWrite,
-    Tokens, TransportError, Variant, Writable,
-    settings::{Secrets, Section},
-    testkit::memory_files::{Fault, MemoryFiles},
+    Channel, Context, ErrorKind, RemoteId, Result, StockChange, StockOutcome, StockWrite, Tokens, Variant,
+    Writable,
+    testkit::{
+        Nowhere, configure,
+        memory_files::{Fault, MemoryFiles},
+    },
 };
 
 struct Nothing;
-
-#[sdk::async_trait]
-impl Http for Nothing {
-    async fn send(
-        &self,
-        _: http::Request<bytes::Bytes>,
-    ) -> std::result::Result<http::Response<bytes::Bytes>, TransportError> {
-        Err(TransportError::Connect("there is no network here".to_owned()))
-    }
-}
 
 #[sdk::async_trait]
 impl Tokens for Nothing {
@@ -32,30 +24,16 @@ impl Tokens for Nothing {
     }
 }
 
-impl Secrets for Nothing {
-    fn env(&self, _: &str) -> std::result::Result<sdk::SecretString, String> {
-        Err("none".to_owned())
-    }
-    fn file(&self, _: &str) -> std::result::Result<sdk::SecretString, String> {
-        Err("none".to_owned())
-    }
-    fn credential(&self, _: &str) -> std::result::Result<sdk::SecretString, String> {
-        Err("none".to_owned())
-    }
-}
-
 fn files() -> Arc<MemoryFiles> {
     Arc::new(MemoryFiles::at("2026-11-21T00:00:00Z".parse().expect("a time")))
 }
 
 fn connect(files: &Arc<MemoryFiles>) -> Arc<dyn Channel> {
-    let table = toml::de::DeTable::parse("path = \"/shop\"\nquiet_secs = 0").expect("TOML");
-    let mut problems = Vec::new();
-    let mut section = Section::new("channel", &table, &mut problems, &Nothing);
-    let configured = folder::Folder.configure(&mut section).expect("settings");
-    configured.connect(Context {
+    let (configured, problems) = configure(&folder::Folder, "path = \"/shop\"\nquiet_secs = 0");
+    assert_eq!(problems, []);
+    configured.expect("settings").connect(Context {
         label: "bluefin/files".to_owned(),
-        http: Arc::new(Nothing),
+        http: Arc::new(Nowhere),
         files: files.clone(),
         clock: files.clone(),
         tokens: Arc::new(Nothing),

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use sdk::{PullRequest, Pulled, testkit::memory_files::MemoryFiles};
+use sdk::{
+    PullRequest, Pulled,
+    testkit::{Nowhere, memory_files::MemoryFiles},
+};
 
 use super::connect::connect;
 
@@ -14,8 +17,7 @@ pub(crate) async fn pull(bytes: &[u8]) -> usize {
     files.put("/shop/inbox/a.csv", bytes);
     files.put("/shop/products.csv", bytes);
     let settings = "path = \"/shop\"\nquiet_secs = 0\n";
-    let channel =
-        connect(&folder::Folder, settings, Arc::new(super::connect::Nowhere), files.clone(), files.clone());
+    let channel = connect(&folder::Folder, settings, Arc::new(Nowhere), files.clone(), files.clone());
     drop(channel.check().await.expect("checked"));
     let mut request = PullRequest::default();
     let mut orders = 0;

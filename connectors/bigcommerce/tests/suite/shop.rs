@@ -4,37 +4,15 @@ use std::{path::Path, sync::Arc};
 
 use bigcommerce::fake::FakeStore;
 use sdk::{
-    Channel, Clock, Configured, Connector, Context, Files, FulfillmentRequest, Http, LineQuantity, Order,
-    OrderPage, PullRequest, Pulled, RemoteId, SecretString, Timestamp, TrackingSet, Unreadable,
-    settings::{Problem, Secrets, Section},
-    testkit::{MemoryTokens, TokioClock},
+    Channel, Clock, Configured, Context, Files, FulfillmentRequest, Http, LineQuantity, Order, OrderPage,
+    PullRequest, Pulled, RemoteId, Timestamp, TrackingSet, Unreadable,
+    settings::Problem,
+    testkit::{self, MemoryTokens, TokioClock},
 };
-
-/// Environment variables are their own values; nothing else is there.
-pub(crate) struct Echo;
-
-impl Secrets for Echo {
-    fn env(&self, name: &str) -> Result<SecretString, String> {
-        Ok(SecretString::from(name.to_owned()))
-    }
-
-    fn file(&self, path: &str) -> Result<SecretString, String> {
-        Err(format!("no file {path}"))
-    }
-
-    fn credential(&self, name: &str) -> Result<SecretString, String> {
-        Err(format!("no credential {name}"))
-    }
-}
 
 /// Reads a `[[channel]]` table.
 pub(crate) fn configure(text: &str) -> (Option<Box<dyn Configured>>, Vec<Problem>) {
-    let table = toml::de::DeTable::parse(text).unwrap();
-    let mut problems = Vec::new();
-    let mut section = Section::new("channel", &table, &mut problems, &Echo);
-    let configured = bigcommerce::BigCommerce.configure(&mut section);
-    section.finish();
-    (configured, problems)
+    testkit::configure(&bigcommerce::BigCommerce, text)
 }
 
 pub(crate) const PLAIN: &str = "store_hash = \"a1b2c3d4e5\"\naccess_token = { env = \"bc_fake_token\" }\n";

@@ -3,38 +3,16 @@
 use std::{path::Path, sync::Arc};
 
 use sdk::{
-    Channel, Clock, Configured, Connector, Context, Files, FulfillmentRequest, Http, LineQuantity, Order,
-    OrderPage, PullRequest, Pulled, RemoteId, SecretString, Timestamp, Tokens, TrackingSet,
-    settings::{Problem, Secrets, Section},
-    testkit::{MemoryTokens, TokioClock},
+    Channel, Clock, Configured, Context, Files, FulfillmentRequest, Http, LineQuantity, Order, OrderPage,
+    PullRequest, Pulled, RemoteId, Timestamp, Tokens, TrackingSet,
+    settings::Problem,
+    testkit::{self, MemoryTokens, TokioClock},
 };
 use shopify::fake::FakeShop;
 
-/// Environment variables are their own values; nothing else is there.
-pub(crate) struct Echo;
-
-impl Secrets for Echo {
-    fn env(&self, name: &str) -> Result<SecretString, String> {
-        Ok(SecretString::from(name.to_owned()))
-    }
-
-    fn file(&self, path: &str) -> Result<SecretString, String> {
-        Err(format!("no file {path}"))
-    }
-
-    fn credential(&self, name: &str) -> Result<SecretString, String> {
-        Err(format!("no credential {name}"))
-    }
-}
-
 /// Reads a `[[channel]]` table.
 pub(crate) fn configure(text: &str) -> (Option<Box<dyn Configured>>, Vec<Problem>) {
-    let table = toml::de::DeTable::parse(text).unwrap();
-    let mut problems = Vec::new();
-    let mut section = Section::new("channel", &table, &mut problems, &Echo);
-    let configured = shopify::Shopify.configure(&mut section);
-    section.finish();
-    (configured, problems)
+    testkit::configure(&shopify::Shopify, text)
 }
 
 pub(crate) const LASTING: &str =
