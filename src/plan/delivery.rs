@@ -260,17 +260,11 @@ pub(super) fn adopt_seen(record: &mut Record, now: Timestamp) {
 /// Whether the channel takes parcels back, or is at least told. The parcel may have been taken back while the files did
 /// not name the merchant, and nobody knew.
 fn takes_back(record: &mut Record, index: usize, policy: &Policy, now: Timestamp) -> bool {
-    let void = &record.writes[index];
-    let create = record.writes[..index].iter().rposition(|write| {
-        write.kind == WriteKind::Create
-            && write.is_of(void.order, void.parcel)
-            && write.revision == void.revision
-    });
     if policy.capabilities.voids {
         return true;
     }
     let told = policy.capabilities.void_notices;
-    if let Some(create) = create {
+    if let Some(create) = voided(record, index) {
         record.writes[create].orphaned |= !told;
         if record.writes[create].uncertain || !record.writes[create].made.is_empty() {
             mirror::ask_by_hand(record, create, now);
@@ -282,17 +276,30 @@ fn takes_back(record: &mut Record, index: usize, policy: &Policy, now: Timestamp
     told
 }
 
+/// The `create`s of a write's parcel that were planned before it.
+fn creates_before(record: &Record, index: usize) -> impl DoubleEndedIterator<Item = usize> {
+    let write = &record.writes[index];
+    (0..index).filter(move |at| {
+        let create = &record.writes[*at];
+        create.kind == WriteKind::Create && create.is_of(write.order, write.parcel)
+    })
+}
+
+/// The `create` that a `void` takes back.
+fn voided(record: &Record, index: usize) -> Option<usize> {
+    let revision = record.writes[index].revision;
+    creates_before(record, index).rfind(|at| record.writes[*at].revision == revision)
+}
+
 /// Finds the fulfillments that a correction or a void is about. Answers whether there is something to send.
 fn aim(record: &mut Record, index: usize, now: Timestamp) -> bool {
     let write = &record.writes[index];
     let (order, kind) = (write.order, write.kind);
-    let creates = record.writes[..index]
-        .iter()
-        .filter(|create| create.kind == WriteKind::Create && create.is_of(write.order, write.parcel));
     let about = match kind {
-        WriteKind::Void => creates.rev().find(|create| create.revision == write.revision),
-        _ => creates.rev().find(|create| !create.made.is_empty()),
+        WriteKind::Void => voided(record, index),
+        _ => creates_before(record, index).rfind(|at| !record.writes[*at].made.is_empty()),
     };
+    let about = about.map(|at| &record.writes[at]);
     let targets: Vec<_> = about.iter().flat_map(|create| &create.made).map(|made| made.id.clone()).collect();
     let unsettled = about.is_some_and(|create| create.uncertain);
     let write = &mut record.writes[index];

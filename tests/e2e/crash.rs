@@ -144,11 +144,10 @@ impl Play {
         placed.iter().flat_map(|(at, order)| self.shops[*at].ever(order)).collect()
     }
 
-    /// Whether a parcel was voided, by an acknowledged command, before any shop heard of it.
-    fn never_sent(&self, ever: &BTreeSet<String>, number: &str) -> bool {
+    /// Whether a parcel was voided, by an acknowledged command.
+    fn voided(&self, number: &str) -> bool {
         let done = self.done.lock().expect("whole");
-        let voided = done.voided.iter().any(|key| done.parcels.get(key).is_some_and(|known| known == number));
-        voided && !ever.contains(number)
+        done.voided.iter().any(|key| done.parcels.get(key).is_some_and(|known| known == number))
     }
 
     fn doubled(&self) -> usize {
@@ -356,7 +355,7 @@ async fn from_the_older_backup(
         let now = &after[order];
         // A parcel that was owed in the backup, and voided after it before it was ever sent: nothing tells of that.
         let (fresh, sent): (Vec<_>, Vec<_>) = now.difference(parcels).partition(|(number, _)| {
-            play.never_sent(ever, number) || refused.contains(number) && !ever.contains(number)
+            !ever.contains(number) && (play.voided(number) || refused.contains(number))
         });
         late += fresh.len();
         if !sent.is_empty() || !parcels.is_subset(now) {

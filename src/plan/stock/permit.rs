@@ -74,13 +74,18 @@ pub fn permit(
     Sieved { permitted, denied, outdated }
 }
 
+/// Why nothing at all is written to the channel's stock by these rules, if so.
+pub fn off(policy: &Policy) -> Option<&'static str> {
+    if policy.is_suspended() || !policy.stock.sync {
+        return Some("inventory sync is off for this merchant");
+    }
+    policy.shadow.then_some("the merchant is in shadow mode")
+}
+
 /// Why a write may not leave, if so.
 fn forbids(write: &Planned, policy: &Policy, listed: &BTreeMap<RemoteId, Variant>) -> Option<String> {
-    if policy.is_suspended() || !policy.stock.sync {
-        return Some("inventory sync is off for this merchant".to_owned());
-    }
-    if policy.shadow {
-        return Some("the merchant is in shadow mode".to_owned());
+    if let Some(why) = off(policy) {
+        return Some(why.to_owned());
     }
     let change = &write.change;
     let Some(variant) = listed.get(&change.variant) else {

@@ -93,9 +93,7 @@ impl Push<'_> {
             RunReason::Undo(run) => state.undo == Some(run),
         };
         // A reload may have turned it off in the middle: a run that was cut is not done, and an undo stays to be done.
-        let policy = self.policy();
-        let off = policy.is_suspended() || policy.shadow || !policy.stock.sync;
-        if !wanted || off {
+        if !wanted || permit::off(&self.policy()).is_some() {
             return Ok(None);
         }
         self.begin(reason, false).await?;
